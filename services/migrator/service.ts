@@ -17,6 +17,7 @@ import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { Outbox } from '../runtime/outbox.ts';
 import { PartitionedService } from '../runtime/partitioned-service.ts';
+import { decisionCheck } from './decision-check.ts';
 import { MIGRATION_PREFIX, MigratorSteps } from './steps.ts';
 
 /** A migration that has not ended, for people and programs. */
@@ -46,6 +47,8 @@ export interface MigratorService {
    * @throws TagalongError MIGRATION_UNKNOWN, HELD_ELSEWHERE, MIGRATION_PAST_CANCEL
    */
   cancel(name: string, by: string): Promise<string>;
+  /** Decisions that were refused since the start, because placement did not make them. */
+  readonly refused: number;
   /** The migrations that have not ended; none where this process is not the leader. */
   status(): MigrationStatus[];
   /** True while a turn is in progress. */
@@ -86,8 +89,11 @@ export function createMigrator(options: MigratorOptions): MigratorService {
     recorded.catch((err) => log.error({ err }, 'a report was not recorded'));
   };
   const { onLeadership = async () => {} } = options;
+  const check = decisionCheck({ store, log, partitions: config.bus.partitions });
   const isRunning = () => service.running;
-  const steps = new MigratorSteps({ clock, hypervisor, log, setAside, outbox, onLeadership, onReport, isRunning });
+  const steps = new MigratorSteps({
+    ...{ clock, hypervisor, log, setAside, outbox, check, onLeadership, onReport, isRunning },
+  });
   const service = new PartitionedService({
     ...{ group: 'migrator', types: ['placement.decided.v1', 'interruption.reported.v1'], exclusive: true },
     ...{ bus, clock, log, outbox, core: new Migrations(config.limits), steps },
@@ -101,6 +107,9 @@ export function createMigrator(options: MigratorOptions): MigratorService {
     ready: () => service.ready(),
     get isLeader() {
       return steps.isLeader && bus.connected() === true && store.connected() === true;
+    },
+    get refused() {
+      return check.refused;
     },
     cancel: (name, by) =>
       service.work((core) => {

@@ -1,4 +1,5 @@
 /** The steps of the migrator in the loop of a partitioned service: take the lead, persist migrations, order their steps. */
+import type { Delivery } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import { type Event, envelop, readTraceparent, traceOf, traceparentOf } from '#shared/events/index.ts';
 import type { Hypervisor, Report } from '#shared/hypervisor/hypervisor.ts';
@@ -10,6 +11,7 @@ import type { MigrationsOutput, Order } from '#shared/migration/output.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Outbox, Refusal } from '../runtime/outbox.ts';
 import type { Assignment, Changes, Steps, Written } from '../runtime/steps.ts';
+import type { DecisionCheck } from './decision-check.ts';
 
 /** Begins the keys of migration records; the VM's name follows. */
 export const MIGRATION_PREFIX = 'migrator/vm/';
@@ -24,6 +26,7 @@ export interface MigratorStepsOptions {
   readonly setAside: SetAside;
   /** The records of migrations, under {@link MIGRATION_PREFIX}. */
   readonly outbox: Outbox<KeptMigration>;
+  readonly check: DecisionCheck;
   /** Called when the process becomes the leader, before it inspects the migrations in progress, and when it loses the lead. */
   readonly onLeadership: (isLeader: boolean) => Promise<void>;
   /** Gets the hypervisor's reports while the process is the leader. */
@@ -62,6 +65,10 @@ export class MigratorSteps implements Steps<Migrations, MigrationsOutput, KeptMi
       core.resume(Math.round(clock.now()));
       return core;
     };
+  }
+
+  admit(batch: readonly Delivery[], core: Migrations): readonly Delivery[] | Promise<readonly Delivery[]> {
+    return this.#options.check.admit(batch, core);
   }
 
   async #lead(isLeader: boolean): Promise<void> {

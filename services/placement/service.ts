@@ -23,9 +23,10 @@ import type { Store } from '#shared/store/store.ts';
 import { Outbox } from '../runtime/outbox.ts';
 import { PartitionedService } from '../runtime/partitioned-service.ts';
 import { writeAutomation } from './automation.ts';
+import { keyOf, VM_PREFIX } from './keys.ts';
 import { Quarantine } from './quarantine.ts';
 import { type PlacementStatus, statusOf } from './status.ts';
-import { applyCorrections, BROADCAST_TYPES, keyOf, newCore, PlacementSteps, VM_PREFIX } from './steps.ts';
+import { applyCorrections, BROADCAST_TYPES, newCore, PlacementSteps } from './steps.ts';
 
 const TYPES: readonly EventType[] = [
   'location.reported.v1',

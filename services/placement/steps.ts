@@ -1,8 +1,10 @@
 /** The steps of placement in the loop of a partitioned service: load VMs, persist the core's output, publish decisions. */
 import type { Delivery } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
+import { realClock } from '#shared/clock/real.ts';
 import type { Config } from '#shared/config/schema.ts';
 import {
+  type Data,
   type Event,
   type EventType,
   envelop,
@@ -22,19 +24,19 @@ import { valueBesideOutbox } from '#shared/store/records.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { isUnreadable } from '#shared/store/update.ts';
+import { judgeDecision, OVERTAKEN, readOrder } from '../runtime/decision-proof.ts';
 import type { Outbox } from '../runtime/outbox.ts';
+import { readQuota } from '../runtime/read-quota.ts';
 import { SharedValue } from '../runtime/shared-value.ts';
 import type { Assignment, Changes, Steps, Written } from '../runtime/steps.ts';
 import { loadAutomation } from './automation.ts';
 import { addLessons, type Corrections, loadCorrections } from './corrections.ts';
+import { keyOf, VM_PREFIX } from './keys.ts';
 import type { Quarantine } from './quarantine.ts';
 import { addStays, loadForecast } from './stays.ts';
 
 /** The events of all VMs, from which each placement knows the moves that the others order, and how long users stay. */
 export const BROADCAST_TYPES: readonly EventType[] = ['placement.decided.v1', 'stays.counted.v1', ...TERMINAL_TYPES];
-
-/** Begins the keys of VM records; `<partition>/<VM>` follows. */
-export const VM_PREFIX = 'placement/vm/';
 
 const SOURCE = '/tagalong/placement';
 /** Corrections written by other processes are read at least this often. */
@@ -85,6 +87,8 @@ export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm>
   readonly #contexts = new RecentMap<string>(MIN_CONTEXTS);
   /** Ended moves by their decisions. */
   readonly #ended = new RecentSet(MIN_ENDED_MOVES);
+  readonly #quota = readQuota(realClock());
+  #mine: readonly number[] = [];
   #remoteMoves: RemoteMoves;
 
   constructor(options: PlacementStepsOptions) {
@@ -109,6 +113,7 @@ export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm>
     const remote = await this.#readRemoteContexts(mine);
     const forecast = await loadForecast(this.#options.store, this.#options.setAside);
     return (present) => {
+      this.#mine = mine;
       const nowMs = Math.round(this.#options.clock.now());
       // Batches that other placements published meanwhile.
       forecast.takeWaiting(present.forecast);
@@ -154,6 +159,31 @@ export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm>
     return this.#options.quarantine.admit(batch, core);
   }
 
+  /** Decisions of other placements only if they made them: made-up moves would take up limits and slots of sites. */
+  admitBroadcasts(batch: readonly Delivery[], core: Placement): readonly Delivery[] | Promise<readonly Delivery[]> {
+    const orders = batch.filter(({ event }) => isRemoteOrder(event, core));
+    if (orders.length === 0) return batch;
+    return Promise.all(orders.map((order) => this.#isMade(order, core))).then((made) => {
+      const refused = new Set(orders.filter((_, i) => !made[i]));
+      return batch.filter((delivery) => !refused.has(delivery));
+    });
+  }
+
+  /** A decision that cannot be looked up does not count: the migrator judges the limits over all moves. */
+  async #isMade({ event }: Delivery, core: Placement): Promise<boolean> {
+    const { vm, decision } = event.data as Data<'placement.decided.v1'>;
+    const { store, config, log } = this.#options;
+    // Nobody else decides about the VMs of these partitions.
+    if (this.#isIn(this.#mine, vm) || !this.#quota.isLeft()) return false;
+    const { partitions } = config.bus;
+    const judgement = judgeDecision(event.data as Data<'placement.decided.v1'>, await readOrder(store, vm, partitions));
+    if (judgement === undefined || judgement === OVERTAKEN) return judgement === undefined;
+    this.#quota.spend();
+    core.neverOrdered++;
+    log.debug({ vm, decision, why: judgement }, 'a decision of another placement is ignored');
+    return false;
+  }
+
   onBroadcast(event: Event, core: Placement, nowMs: number): void {
     if (event.type === 'site.reported.v1' || event.type === 'site.removed.v1' || event.type === 'stays.counted.v1') {
       core.apply(event, nowMs);
@@ -197,9 +227,9 @@ export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm>
   }
 }
 
-/** The key of a VM's record after {@link VM_PREFIX}: by partition, so that one of them can be read without the others. */
-export function keyOf(vm: string, partitions: number): string {
-  return `${partitionOf(vm, partitions)}/${vm}`;
+/** True for the decision to move a VM that another process holds. */
+function isRemoteOrder({ type, data }: Event, core: Placement): boolean {
+  return type === 'placement.decided.v1' && data.verdict === 'move' && !core.vms.has(data.vm);
 }
 
 /** The context in another process's record; nothing where the record cannot be read: its holder reports that. */

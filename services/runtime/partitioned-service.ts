@@ -249,15 +249,17 @@ export class PartitionedService<C extends Core<Output>, Output, Value> {
   /** Handles broadcasts. Before the first load they cause no write. */
   async #onBroadcasts(batch: readonly Delivery[]): Promise<void> {
     const { steps } = this.#options;
-    const apply = (core: C) => {
+    const apply = (admitted: readonly Delivery[], core: C) => {
       const nowMs = this.nowMs();
-      for (const { event } of batch) {
+      for (const { event } of admitted) {
         if (steps.onBroadcast) steps.onBroadcast(event, core, nowMs);
         else core.apply(event, nowMs);
       }
     };
-    if (this.#held) await this.work(apply);
-    else apply(this.#core);
+    if (!this.#held) return apply(batch, this.#core);
+    await this.work(async (core) => {
+      apply(steps.admitBroadcasts ? await steps.admitBroadcasts(batch, core) : batch, core);
+    });
   }
 
   #onAssigned(partitions: readonly number[]): void {

@@ -39,6 +39,8 @@ export interface Steps<C, Output, Value> {
   load(assignment: Assignment): Promise<(present: C) => C>;
   /** Selects the deliveries of a batch to apply to the core. @default all */
   admit?(batch: readonly Delivery[], core: C): readonly Delivery[] | Promise<readonly Delivery[]>;
+  /** Selects the broadcasts to apply to the core, once it is loaded. @default all */
+  admitBroadcasts?(batch: readonly Delivery[], core: C): readonly Delivery[] | Promise<readonly Delivery[]>;
   /** Applies a broadcast to the core; until the first load, to the initial core. @default `core.apply` */
   onBroadcast?(event: Event, core: C, nowMs: number): void;
   /** Converts the core's output to records and events. */

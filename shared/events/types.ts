@@ -262,6 +262,7 @@ export const Figures = Type.Object(
      * - `post-copy`: the VM ran before all of its memory had arrived. It was slower until then, so users waited longer than `pauseMs`.
      * - `clients-unjoined`: some clients had not joined the new address.
      * - `vm-died`: the VM ended at its destination before the end of the move.
+     * - `implausible-figures`: a site reported longer times or more bytes than are possible, and they were reduced.
      */
     degraded: Type.Array(Word, { maxItems: 64 }),
   },

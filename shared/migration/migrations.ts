@@ -9,7 +9,6 @@ import { type FailureCode, TagalongError } from '../errors.ts';
 import { type Data, type Fact, PHASES } from '../events/index.ts';
 import type { Measured, Move, Report } from '../hypervisor/hypervisor.ts';
 import { NOTHING_MEASURED } from '../model/measured.ts';
-import { pathsBetween } from '../model/paths.ts';
 import { type Stepper, stepper } from '../state-machine/stepper.ts';
 import { Agenda } from '../time/agenda.ts';
 import { Admission } from './admission.ts';
@@ -26,6 +25,8 @@ import {
 import { newMigration, seqOfCancelled, truncated, withoutOversized } from './migration.ts';
 import { Occupancy } from './occupancy.ts';
 import type { KeptRecord, MigrationEntry, MigrationsOutput, Order } from './output.ts';
+import { limitsOf, plausible } from './plausible.ts';
+import { SiteReports } from './site-reports.ts';
 import { type OutgoingEvent, toEvent, toProgress } from './to-event.ts';
 
 /** Owns the migrations of all VMs, the queue, and the limits of sites and paths. Not reentrant; times are ms since the epoch. */
@@ -40,13 +41,9 @@ export class Migrations implements Core<MigrationsOutput> {
   readonly #agenda = new Agenda<MigrationEntry>();
   readonly #occupancy = new Occupancy();
   readonly #gaps = new ClientGaps();
-  readonly #reports = new Map<string, Data<'site.reported.v1'>>();
-  /** Cached ids of the paths between two sites, by source and destination, until the next heartbeat of a site. */
-  readonly #paths = new Map<string, Map<string, readonly string[]>>();
+  readonly #sites = new SiteReports();
   /** VMs whose record cannot be read, with code and reason. */
   readonly #unreadable = new Map<string, { readonly code: string; readonly reason: string }>();
-  /** Sites that were removed, and when. */
-  readonly #removed = new Map<string, number>();
   #events: OutgoingEvent[] = [];
   #orders: Order[] = [];
   #changed: MigrationEntry[] = [];
@@ -62,6 +59,11 @@ export class Migrations implements Core<MigrationsOutput> {
     return this.#live;
   }
 
+  /** Number of the last decision on a VM that was seen; 0: none. */
+  seqOf(vm: string): number {
+    return this.#byVm.get(vm)?.migration.seq ?? 0;
+  }
+
   nextWakeMs(): number | undefined {
     return this.#agenda.nextMs();
   }
@@ -71,8 +73,8 @@ export class Migrations implements Core<MigrationsOutput> {
    * @param nowMs the clock. A decision may be old when it arrives, but its migration begins now. @default the time of the fact
    */
   apply(fact: Fact, nowMs = fact.data.atMs): void {
-    if (fact.type === 'site.reported.v1') this.#onSiteReported(fact.data);
-    if (fact.type === 'site.removed.v1') this.#onSiteRemoved(fact.data);
+    if (fact.type === 'site.reported.v1' && this.#sites.report(fact.data)) this.#occupancy.report(fact.data);
+    if (fact.type === 'site.removed.v1') this.#sites.remove(fact.data);
     if (fact.type === 'vm.retired.v1') this.#occupancy.removed(fact.data.vm);
     if (fact.type === 'placement.decided.v1') {
       // Placement always publishes the VM's spec. A forged move without one could not be recorded, and changes nothing.
@@ -83,10 +85,13 @@ export class Migrations implements Core<MigrationsOutput> {
   }
 
   /** Applies a report of the hypervisor. A report about a migration that has ended changes nothing. */
-  report(report: Report, atMs: number): void {
-    const record = this.#live.get(report.id);
+  report(given: Report, atMs: number): void {
+    const record = this.#live.get(given.id);
     if (record === undefined) return;
-    const { measured } = report;
+    const { from, to } = record.migration;
+    const limits = limitsOf(record.migration, atMs, this.#sites.paths(from, to).rateBps);
+    const measured = plausible(given.measured, limits);
+    const report = measured === given.measured ? given : { ...given, measured };
     switch (report.kind) {
       case 'done':
         this.#send(record, { type: 'done', atMs, step: report.step, measured });
@@ -143,8 +148,7 @@ export class Migrations implements Core<MigrationsOutput> {
   /** A new core with the same sites and no migration. */
   withoutMigrations(): Migrations {
     const other = new Migrations(this.#limits);
-    for (const [site, atMs] of this.#removed) other.#onSiteRemoved({ site, atMs });
-    for (const data of this.#reports.values()) other.#onSiteReported(data);
+    for (const fact of this.#sites.facts()) other.apply(fact);
     return other;
   }
 
@@ -213,26 +217,11 @@ export class Migrations implements Core<MigrationsOutput> {
     return output;
   }
 
-  #onSiteRemoved({ site, atMs }: Data<'site.removed.v1'>): void {
-    if ((this.#reports.get(site)?.atMs ?? 0) > atMs) return;
-    this.#reports.delete(site);
-    this.#paths.clear();
-    this.#removed.set(site, atMs);
-  }
-
-  #onSiteReported(data: Data<'site.reported.v1'>): void {
-    if (data.atMs <= (this.#removed.get(data.site) ?? -1)) return;
-    this.#removed.delete(data.site);
-    this.#reports.set(data.site, data);
-    this.#paths.clear();
-    this.#occupancy.report(data);
-  }
-
   #accept(decided: Data<'placement.decided.v1'>, nowMs: number): void {
     const last = this.#byVm.get(decided.vm);
     // A repeat: the migration was accepted before and ends, or has ended, in its one terminal event.
     if (last !== undefined && decided.seq <= last.migration.seq) return;
-    const paths = this.#pathIds(decided.from, decided.to);
+    const paths = this.#sites.paths(decided.from, decided.to).ids;
     const migration = newMigration(decided, paths);
     const unreadable = this.#unreadable.get(decided.vm);
     if (unreadable !== undefined) {
@@ -264,7 +253,7 @@ export class Migrations implements Core<MigrationsOutput> {
    */
   #rejectionOf({ from, to }: Data<'placement.decided.v1'>): { code: FailureCode; reason: string } | undefined {
     for (const site of [from, to]) {
-      if (this.#removed.has(site))
+      if (this.#sites.isRemoved(site))
         return { code: 'SITE_UNKNOWN', reason: `the site ${site} was removed; declare it again, or choose another` };
     }
     if (!this.#occupancy.isFull(to)) return undefined;
@@ -378,15 +367,6 @@ export class Migrations implements Core<MigrationsOutput> {
       case 'say':
         this.#events.push(toEvent(migration, action.params.what, atMs));
     }
-  }
-
-  #pathIds(from: string, to: string): readonly string[] {
-    const known = this.#paths.get(from)?.get(to);
-    if (known !== undefined) return known;
-    const uplinks = (site: string) => ({ site, uplinks: this.#reports.get(site)?.uplinks ?? [] });
-    const ids = pathsBetween(uplinks(from), uplinks(to)).map(({ id }) => id);
-    this.#paths.set(from, (this.#paths.get(from) ?? new Map()).set(to, ids));
-    return ids;
   }
 
   #markChanged(record: MigrationEntry): void {

@@ -28,7 +28,7 @@ export type Judgement = 'fits' | 'late' | 'unknown' | 'contradicts';
 /** Moves that are remembered at least. */
 const REMEMBERED = 10_000;
 /** The clocks of two hosts differ by less: a position from so far ahead is refused too. */
-const CLOCKS_DIFFER_MS = 60_000;
+export const CLOCKS_DIFFER_MS = 60_000;
 
 /** The moves that were ordered last, by their decisions. */
 export class OrderedMoves {

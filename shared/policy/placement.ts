@@ -298,10 +298,13 @@ export class Placement implements Core<PlacementOutput> {
   }
 
   #onMigration(fact: MigrationFact): void {
-    const { vm: id, migration, from, atMs } = fact.data;
+    const { vm: id, migration, from, to, atMs } = fact.data;
     const vm = this.#vmTable.vms.get(id);
-    if (!this.#vmTable.hasDecided(id, migration)) this.neverOrdered++;
-    if (vm?.context.move?.decision !== migration) return; // A repeat, or an event of a move that has ended.
+    const move = vm?.context.move;
+    const isUnderWay = move?.decision === migration;
+    const isOrdered = isUnderWay ? move.from === from && move.to === to : this.#vmTable.hasDecided(id, migration);
+    if (!isOrdered) this.neverOrdered++;
+    if (!isOrdered || !isUnderWay || vm === undefined) return; // A repeat, or an event of a move that has ended.
     vm.nowMs = Math.max(vm.nowMs, atMs);
     const lesson = applyMigrationFact(fact, vm, this.#vmTable, this.sites);
     if (lesson) this.#output.lessons.push(lesson);

@@ -3,15 +3,16 @@
  * of the migrator.
  */
 import { expect, test, vi } from 'vitest';
+import { keyOf, VM_PREFIX } from '#services/placement/keys.ts';
 import { createSystem } from '#services/process/system.ts';
 import { whereaboutsBefore } from '#services/sites/hosts/before-handed.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';
-import { envelop } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import { PATIENTLY } from '../patience.ts';
+import { orderMove } from '../placement-order.ts';
 import { decided } from '../unit/shared/migration/world.ts';
 
 test('a VM is at the end of its last move, else at the home in its record, else at an unknown site', async () => {
@@ -29,7 +30,8 @@ test('a VM is at the end of its last move, else at the home in its record, else 
     for (const vm of ['moved', 'stayed', 'retired', 'unreadable']) await system.ingest.declareVm(vm, 'a', whole);
     for (const vm of ['moved', 'retired']) {
       const fact = decided(vm, 1, { from: 'a', to: 'b', spec: whole, atMs: Date.now() });
-      await bus.publish([envelop(fact, `${vm}:1`, '/test')]);
+      await vi.waitFor(async () => expect(await store.get(VM_PREFIX + keyOf(vm, 16))).toBeDefined(), 5_000);
+      await orderMove(bus, store, fact);
     }
     await vi.waitFor(() => expect(completed).toHaveBeenCalledTimes(2), PATIENTLY);
     await system.ingest.retireVm('retired');

@@ -3,10 +3,11 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vi
 import { handedKey } from '#services/sites/place-records.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
 import { parseConfig } from '#shared/config/load.ts';
-import { type Event, envelop } from '#shared/events/index.ts';
+import { envelop } from '#shared/events/index.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import type { Store } from '#shared/store/store.ts';
 import { PATIENTLY } from '../patience.ts';
+import { orderMove } from '../placement-order.ts';
 import { type AgentRequest, FakeSites, type Lie } from '../property/fake-agents.ts';
 import { IDLE_SPEC, type QemuMigrator, startQemuMigrator } from '../property/qemu-migrator.ts';
 import { decided } from '../unit/shared/migration/world.ts';
@@ -69,7 +70,7 @@ const runsAt = (vm: string, ...where: string[]) =>
   vi.waitFor(() => expect(sites.runningSites(vm)).toEqual(where), PATIENTLY);
 const move = async (vm: string, from: string, to: string) => {
   const fact = decided(vm, ++serial, { from, to, spec: IDLE_SPEC, atMs: Date.now() });
-  await bus.publish([envelop(fact as Parameters<typeof envelop>[0], `${vm}:${serial}`, '/test') as Event]);
+  await orderMove(bus, store, fact);
   await vi.waitFor(() => expect(completed).toContain(`${vm}:${serial}`), PATIENTLY);
 };
 /** Waits for two further heartbeats of two sites. */

@@ -11,6 +11,7 @@ import { type Event, envelop } from '#shared/events/index.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import type { Store } from '#shared/store/store.ts';
 import { PATIENTLY } from '../patience.ts';
+import { orderMove } from '../placement-order.ts';
 import { decided } from '../unit/shared/migration/world.ts';
 import { FakeSites, type Lie } from './fake-agents.ts';
 import { changes, FORMS } from './lies.ts';
@@ -73,9 +74,8 @@ async function declare(vm: string, home: string): Promise<void> {
 /** Orders a move. @returns the id of its migration */
 async function move(vm: string, from: string, to: string): Promise<string> {
   const fact = decided(vm, ++serial, { from, to, spec: IDLE_SPEC, atMs: Date.now() });
-  const id = `${vm}:${serial}`;
-  await bus.publish([envelop(fact, id, '/test')]);
-  return id;
+  await orderMove(bus, store, fact);
+  return `${vm}:${serial}`;
 }
 const ended = (migration: string) =>
   vi.waitFor(() => ends.get(migration) ?? expect.fail(`${migration} goes on`), PATIENTLY);

@@ -13,6 +13,7 @@ import type { InstanceStatus, OrderName } from '#shared/hypervisor/qemu/protocol
 import type { DriverRules } from '#shared/hypervisor/qemu/run.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
+import { orderMove } from '../placement-order.ts';
 import { Life } from '../property/life.ts';
 import { decided } from '../unit/shared/migration/world.ts';
 
@@ -133,7 +134,7 @@ export class FaultWorld {
     this.struckIn = undefined;
     this.ends = { from, to };
     const fact = decided(this.vm, seq, { from, to, atMs: Date.now(), spec: this.spec });
-    await this.#bus.publish([envelop(fact, `${this.vm}:${seq}`, '/test')]);
+    await orderMove(this.#bus, this.#store, fact);
     const end = await until(() => this.endsOf(seq)[0], `the end of ${from} > ${to}`);
     await this.#fault;
     return end;

@@ -47,6 +47,21 @@ test.each(['v:2', 'v:999', 'w:1', 'somebody', 'v:', 'v:1.5', 'v:-1', 'v: 1'])(
   },
 );
 
+test('events that name other sites than the order are ignored and counted', () => {
+  const { l, ended, placement } = moved();
+  l.order('v', 's2');
+  const move = placement.vms.get('v')!.context.move!;
+  const wrong = forged(ended, move.decision).map((fact) => ({
+    ...fact,
+    data: { ...fact.data, from: move.from, to: 's0' },
+  }));
+  for (const fact of wrong as Fact[]) placement.apply(fact, l.clock.now());
+  expect(placement.neverOrdered).toBe(3);
+  expect(placement.vms.get('v')!.context.move).toEqual(move);
+  l.pass(600_000);
+  expect(l.homeOf('v')).toBe('s2');
+});
+
 test('events of an unknown VM are counted', () => {
   const { l, ended, placement } = moved();
   for (const fact of forged(ended, 'ghost:1', 'ghost')) placement.apply(fact, l.clock.now());
