@@ -42,7 +42,7 @@ export function createDashboard({ bus, store, clock, config, log: parent, explai
   const log = serviceLog(parent, 'dashboard');
   const nowMs = () => Math.round(clock.now());
   const record = new Record(config, nowMs());
-  const check = moveCheck({ store, clock, log });
+  const check = moveCheck({ store, clock, log, partitions: config.bus.partitions });
   const viewers = createViewers({
     picture: () => record.picture(nowMs()),
     changes: () => record.changes(nowMs()),

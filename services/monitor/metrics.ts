@@ -26,6 +26,7 @@ const DEGRADED = [
   'post-copy',
   'clients-unjoined',
   'vm-died',
+  'implausible-figures',
 ] as const;
 const OUTCOMES = ['completed', 'failed', 'cancelled'] as const;
 

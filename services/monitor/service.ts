@@ -37,6 +37,8 @@ export interface MonitorOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
+  /** The number of partitions of the bus. */
+  readonly partitions: number;
   /** The sites that should send heartbeats. The monitor asks for them at its start, so it also shows a site that never sends one. @default none */
   readonly sites?: Pick<KnownSites, 'names'>;
 }
@@ -46,7 +48,7 @@ export function createMonitor(options: MonitorOptions): Monitor {
   const { bus, store, clock } = options;
   const log = serviceLog(options.log, 'monitor');
   const exposition = createExposition();
-  const check = moveCheck({ store, clock, log });
+  const check = moveCheck({ store, clock, log, partitions: options.partitions });
   /** The migration of each moving VM. A VM has one migration at a time, so a lost end counts until the VM's next migration at most. */
   const underWay = new Map<string, string>();
   // The bus removes most repeats, this set removes all: a total that counts an event twice would stay wrong.

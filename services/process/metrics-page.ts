@@ -35,6 +35,8 @@ const COUNTING = [
   ['placement', 'Placement'],
   ['migrator', 'The migrator'],
   ['dashboard', 'The dashboard'],
+  ['tracer', 'The tracer'],
+  ['webhooks', 'Webhooks'],
 ] as const;
 
 /** All metrics of Tagalong, by the processes that have them. The function reads the registries, and starts nothing. */
@@ -54,7 +56,7 @@ export async function metricSections(): Promise<Section[]> {
   await surface.close();
   const connection = createExposition();
   observeConnections(connection, { ...bus, counters: { ...natsCounters(), ...kafkaCounters() } }, store);
-  const { registry } = createMonitor({ bus, store, clock, log });
+  const { registry } = createMonitor({ bus, store, clock, log, partitions: 1 });
   return [
     { title: 'The monitor: what happens on the bus', metrics: documented(registry) },
     ...COUNTING.map(([name, title]) => ({ title, metrics: documented(metricsOf(name, process).registry) })),

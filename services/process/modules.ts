@@ -27,7 +27,14 @@ import type { HttpSurface } from '../runtime/http.ts';
 import { knownSites } from '../sites/known.ts';
 import { createTracer, type Tracer } from '../tracer/service.ts';
 import { createWebhooks, type Webhooks } from '../webhook/service.ts';
-import { observeDashboard, observeIngest, observeMigrator, observePlacement } from './observe.ts';
+import {
+  observeDashboard,
+  observeIngest,
+  observeMigrator,
+  observePlacement,
+  observeTracer,
+  observeWebhooks,
+} from './observe.ts';
 
 /** The processes of an installation whose services run apart. */
 export const PROCESSES = ['ingest', 'placement', 'migrator', 'monitor', 'dashboard'] as const;
@@ -100,22 +107,29 @@ export const MODULES: { readonly [Name in ServiceName]: ServiceModule<Name> } = 
   migrator: { process: 'migrator', create: runMigrator },
   tracer: {
     process: 'monitor',
-    create({ bus, config }) {
-      const tracer = createTracer({ bus, config });
-      return { service: tracer, start: async () => tracer?.start(), stop: async () => tracer?.stop() };
+    create(process) {
+      const tracer = createTracer(process);
+      return {
+        ...{ service: tracer, start: async () => tracer?.start(), stop: async () => tracer?.stop() },
+        metrics: (exposition) => observeTracer(exposition, tracer),
+      };
     },
   },
   webhooks: {
     process: 'monitor',
-    create({ bus, config, log }) {
-      const webhooks = createWebhooks({ bus, webhooks: config.webhooks, log });
-      return { service: webhooks, start: () => webhooks.start(), stop: () => webhooks.stop() };
+    create(process) {
+      const webhooks = createWebhooks(process);
+      return {
+        ...{ service: webhooks, start: () => webhooks.start(), stop: () => webhooks.stop() },
+        metrics: (exposition) => observeWebhooks(exposition, webhooks),
+      };
     },
   },
   monitor: {
     process: 'monitor',
     create({ bus, store, clock, config, log }) {
-      const monitor = createMonitor({ bus, store, clock, log, sites: knownSites(store, config.sites) });
+      const { partitions } = config.bus;
+      const monitor = createMonitor({ bus, store, clock, log, partitions, sites: knownSites(store, config.sites) });
       return {
         ...{ service: monitor, start: () => monitor.start(), stop: () => monitor.stop() },
         routes: (surface) => monitor.registerHttp(surface),

@@ -15,6 +15,8 @@ import type { Ingest } from '../ingest/service.ts';
 import type { MigratorService } from '../migrator/service.ts';
 import type { PlacementService } from '../placement/service.ts';
 import type { Exposition, Sample } from '../runtime/exposition.ts';
+import type { Tracer } from '../tracer/service.ts';
+import type { Webhooks } from '../webhook/service.ts';
 import { STORE_KINDS } from './records.ts';
 
 const MIGRATION_STATES: readonly MigrationState[] = ['queued', ...PHASES, 'undoing', 'asking'];
@@ -66,7 +68,7 @@ export function observePlacement({ counter, gauge }: Exposition, placement: Plac
 
 /** The metrics of the migrator. @param clock the clock of the migrator */
 export function observeMigrator(
-  { gauge }: Exposition,
+  { counter, gauge }: Exposition,
   migrator: MigratorService,
   clock: Clock,
   { foreignVms = () => 0 }: Pick<Machines, 'foreignVms'> = {},
@@ -88,6 +90,12 @@ export function observeMigrator(
     [],
     () => [{ labels: {}, value: foreignVms() }],
   );
+  counter(
+    'tagalong_migrator_decisions_refused_total',
+    'Decisions that were not carried out, because placement did not make them. Look for a foreign publisher on the bus.',
+    [],
+    () => [{ labels: {}, value: migrator.refused }],
+  );
   gauge(
     'tagalong_migrator_oldest_migration_seconds',
     'The time since the oldest migration under way was accepted; 0 if there is none.',
@@ -107,6 +115,22 @@ export function observeDashboard({ counter }: Exposition, dashboard: Dashboard):
     [],
     () => [{ labels: {}, value: dashboard.refused }],
   );
+}
+
+const REFUSED_WHY = 'because placement did not order such a move. Look for a foreign publisher on the bus.';
+
+/** The metrics of the tracer. @param tracer undefined without a collector */
+export function observeTracer({ counter }: Exposition, tracer: Tracer | undefined): void {
+  counter('tagalong_tracer_events_refused_total', `Events that got no trace, ${REFUSED_WHY}`, [], () => [
+    { labels: {}, value: tracer?.refused ?? 0 },
+  ]);
+}
+
+/** The metrics of the webhooks. */
+export function observeWebhooks({ counter }: Exposition, webhooks: Webhooks): void {
+  counter('tagalong_webhook_events_refused_total', `Events of which no webhook was told, ${REFUSED_WHY}`, [], () => [
+    { labels: {}, value: webhooks.refused },
+  ]);
 }
 
 /** The metric of records that are set aside. Each is a VM, user, site or pair of sites that Tagalong does not manage meanwhile. */

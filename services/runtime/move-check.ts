@@ -1,48 +1,67 @@
-/** Checks that placement ordered the move that a migration event reports. Services that show or count moves use this check. */
+/** Checks that placement ordered the move that an event reports. Services that show, count or report moves use this check. */
 import type { Clock } from '#shared/clock/clock.ts';
+import { realClock } from '#shared/clock/real.ts';
 import { TagalongError } from '#shared/errors.ts';
-import { type Event, MIGRATION_TYPES } from '#shared/events/index.ts';
+import { type Data, type Event, MIGRATION_TYPES } from '#shared/events/index.ts';
 import type { Log } from '#shared/log.ts';
 import { repeatedFault } from '#shared/log-repeats.ts';
 import { MIGRATION_RECORD } from '#shared/migration/kept.ts';
 import { type MigrationFact, type OrderedMove, OrderedMoves } from '#shared/migration/ordered-moves.ts';
+import { RecentMap } from '#shared/recent.ts';
 import { valueBesideOutbox } from '#shared/store/records.ts';
 import type { Store } from '#shared/store/store.ts';
 import { isUnreadable } from '#shared/store/update.ts';
 import { MIGRATION_PREFIX } from '../migrator/steps.ts';
+import { judgeDecision, OVERTAKEN, readOrder } from './decision-proof.ts';
+import { readQuota } from './read-quota.ts';
 
-/** The check reads at most this many records a second: made-up events must not keep the store busy. */
-const MAX_READS_PER_S = 100;
+/** Decisions that are remembered at least although nothing proves them yet. */
+const MAX_CLAIMED = 10_000;
 
 /** The check of one service. */
 export interface MoveCheck {
-  /** The number of migration events that the check has refused since its start. */
+  /** The number of decisions and migration events that the check has refused since its start. */
   readonly refused: number;
   /**
-   * Returns false if placement did not order the migration, if the event contradicts the order, or if the migration has ended already. Such
-   * an event must change nothing. Returns true for events of all other types. Returns a promise only if a record has to be read.
+   * Returns false if placement did not make the decision or order the migration, if the event contradicts the order, or if the migration
+   * has ended already. Such an event must change nothing. Returns true for events of all other types. Returns a promise only if a record
+   * has to be read.
    */
   admits(event: Event): boolean | Promise<boolean>;
   /** The order of a migration; undefined if it is unknown. */
   orderOf(migration: string): OrderedMove | undefined;
 }
 
+/** The dependencies of a check. */
+export interface MoveCheckOptions {
+  /** Has the records of placement and of the migrator. */
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The number of partitions of the bus. */
+  readonly partitions: number;
+  /** @default the machine's */
+  readonly quotaClock?: Clock;
+}
+
 /**
  * Makes the check of one service. The service passes the events in the order of the bus: a decision comes before the events of its
- * migration. The migrator's records have the decisions from before the service subscribed: the migrator writes a record before it
- * publishes.
+ * migration. Placement's record proves a decision while its move is under way. The migrator's records prove the other moves: the
+ * migrator writes a record before it publishes.
  */
-export function moveCheck({ store, clock, log }: { store: Store; clock: Clock; log: Log }): MoveCheck {
+export function moveCheck({ store, clock, log, partitions, quotaClock }: MoveCheckOptions): MoveCheck {
   const moves = new OrderedMoves();
+  /** Moves by decisions that nothing proves. They count only beside the migrator's record. */
+  const claimed = new RecentMap<OrderedMove>(MAX_CLAIMED);
   const trouble = repeatedFault(log, 'events of migrations are ignored', 'warn');
+  const quota = readQuota(quotaClock ?? realClock());
   let refused = 0;
-  let reads = 0;
-  let readsSinceMs = 0;
 
-  const refuse = ({ data: { migration, vm, from, to } }: MigrationFact, why: string): false => {
+  const refuse = ({ data: { vm, from, to, ...data } }: Judged, why: string): false => {
     refused++;
+    const id = 'migration' in data ? data.migration : data.decision;
     const next = 'find out who else may publish on this bus (SECURITY.md)';
-    trouble.failed(new TagalongError('EVENT_INVALID', `${migration}, from ${from} to ${to}: ${why}; ${next}`), { vm });
+    trouble.failed(new TagalongError('EVENT_INVALID', `${id}, from ${from} to ${to}: ${why}; ${next}`), { vm });
     return false;
   };
 
@@ -53,34 +72,60 @@ export function moveCheck({ store, clock, log }: { store: Store; clock: Clock; l
     return judgement === 'fits';
   };
 
-  const mayRead = (): boolean => {
-    const nowMs = clock.now();
-    if (nowMs >= readsSinceMs + 1000) {
-      readsSinceMs = nowMs;
-      reads = 0;
+  /**
+   * Only a decision that is proven false is refused. One that the record does not prove any more is shown, and its move counts only
+   * beside the migrator's record. One that cannot be looked up is believed.
+   */
+  const admitDecision = async (event: Decision): Promise<boolean> => {
+    const { data } = event;
+    let judgement: string | undefined;
+    try {
+      if (quota.isLeft()) judgement = judgeDecision(data, await readOrder(store, data.vm, partitions));
+    } catch (error) {
+      trouble.failed(error, { vm: data.vm });
     }
-    return ++reads <= MAX_READS_PER_S;
+    if (judgement === undefined) moves.decided(data);
+    else if (judgement !== OVERTAKEN) {
+      quota.spend();
+      return refuse(event, judgement);
+    } else if (data.verdict === 'move') claimed.set(data.decision, orderIn(data));
+    return true;
   };
 
-  /** Judges an event by the record of its VM. The record names the VM's last migration; it has only the numbers of older ones. */
+  /**
+   * Judges an event by the migrator's record of its VM. The record names the VM's last migration; it has only the numbers of older
+   * ones. An older migration counts if its decision was on the bus.
+   */
   const lookUp = async (fact: MigrationFact): Promise<boolean> => {
     const { vm, migration } = fact.data;
+    if (!(await quota.wait())) {
+      return refuse(fact, 'its decision is not known here, and too many such events come to look it up');
+    }
+    const claim = claimed.get(migration);
     try {
       const stored = await store.get(MIGRATION_PREFIX + vm);
       if (stored !== undefined) {
         const { id, seq, from, to, acceptedAtMs } = valueBesideOutbox(MIGRATION_RECORD, stored.value).migration;
         if (id === migration) {
-          moves.add(id, { vm, from, to, atMs: acceptedAtMs });
+          moves.add(id, { vm, from, to, atMs: acceptedAtMs, prediction: claim?.prediction });
           return judge(fact) ?? false;
         }
         const number = Number(migration.slice(vm.length + 1));
-        if (migration === `${vm}:${number}` && number >= 1 && number <= seq) return false;
+        if (migration === `${vm}:${number}` && number >= 1 && number <= seq) {
+          if (claim === undefined) {
+            quota.spend();
+            return false;
+          }
+          moves.add(migration, claim);
+          return judge(fact) ?? false;
+        }
       }
     } catch (error) {
       // Without the record the check can neither accept nor refute the event.
       if (!isUnreadable(error)) trouble.failed(error, { vm });
       return false;
     }
+    quota.spend();
     return refuse(fact, 'placement made no such decision');
   };
 
@@ -90,15 +135,19 @@ export function moveCheck({ store, clock, log }: { store: Store; clock: Clock; l
     },
     orderOf: (migration) => moves.of(migration),
     admits(event) {
-      if (event.type === 'placement.decided.v1') moves.decided(event.data);
+      if (event.type === 'placement.decided.v1') return admitDecision(event);
       if (!isMigrationEvent(event)) return true;
-      const isFit = judge(event);
-      if (isFit !== undefined) return isFit;
-      return mayRead()
-        ? lookUp(event)
-        : refuse(event, 'its decision is not known here, and too many such events come to look it up');
+      return judge(event) ?? lookUp(event);
     },
   };
+}
+
+type Decision = Extract<Event, { type: 'placement.decided.v1' }>;
+type Judged = { readonly data: MigrationFact['data'] | Data<'placement.decided.v1'> };
+
+/** A decision has an explanation of some kilobytes: only what is needed of it is kept. */
+function orderIn({ vm, from, to, atMs, prediction }: Data<'placement.decided.v1'>): OrderedMove {
+  return { vm, from, to, atMs, prediction };
 }
 
 const TYPES: ReadonlySet<string> = new Set(MIGRATION_TYPES);

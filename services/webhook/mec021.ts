@@ -14,7 +14,13 @@ export interface MobilityProcedureNotification {
 
 /** The events of which webhooks are notified. */
 export const TOLD = ['migration.accepted.v1', ...TERMINAL_TYPES] as const;
-type Told = Extract<Event, { type: (typeof TOLD)[number] }>;
+/** An event of which webhooks are notified. */
+export type Told = Extract<Event, { type: (typeof TOLD)[number] }>;
+
+/** True for an event of which webhooks are notified. */
+export function isTold(event: Event): event is Told {
+  return (TOLD as readonly string[]).includes(event.type);
+}
 
 const STATUS = {
   'migration.accepted.v1': 'INTERHOST_MOVEOUT_TRIGGERED',

@@ -67,7 +67,7 @@ describe('dead letters', () => {
   });
 
   test('are published again once, although the bus drops repeats, and are then deleted', async () => {
-    const monitor = createMonitor({ bus, store, clock, log: createLog('silent') });
+    const monitor = createMonitor({ bus, store, clock, log: createLog('silent'), partitions: 1 });
     await monitor.start();
     await publish(location('v'), retired('v'), retired('w'));
     broken = false;

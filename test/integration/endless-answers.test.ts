@@ -10,11 +10,15 @@ import { createRelay } from '#services/dashboard/relay.ts';
 import { createHttp } from '#services/runtime/http.ts';
 import { createWebhooks } from '#services/webhook/service.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
-import { parseConfig } from '#shared/config/load.ts';
+import { realClock } from '#shared/clock/real.ts';
+import { DEFAULT_CONFIG, parseConfig } from '#shared/config/load.ts';
 import { envelop } from '#shared/events/index.ts';
 import { fetchAnswer } from '#shared/http/answer.ts';
 import { createLog } from '#shared/log.ts';
+import { memoryStore } from '#shared/store/memory.ts';
 import { PATIENTLY } from '../patience.ts';
+import { orderMove } from '../placement-order.ts';
+import { decided } from '../unit/shared/migration/world.ts';
 
 const MEBIBYTE = 'a'.repeat(2 ** 20);
 /** How a server answers a request. Each stops when the connection closes. */
@@ -131,8 +135,11 @@ test('a token is refused in time if its issuer does not answer; other requests a
 
 test('the webhook service does not read the answer of a webhook', async () => {
   const bus = memoryBus();
-  const webhooks = createWebhooks({ bus, webhooks: [{ name: 'w', url }], log: createLog('silent') });
+  const store = memoryStore();
+  const config = { ...DEFAULT_CONFIG, webhooks: [{ name: 'w', url }] };
+  const webhooks = createWebhooks({ bus, store, clock: realClock(), config, log: createLog('silent') });
   await webhooks.start();
+  await orderMove(bus, store, decided('v1', 1, { from: 'east', to: 'west' }));
   lie = 'endless';
   const data = { migration: 'v1:1', vm: 'v1', from: 'east', to: 'west', atMs: 1_700_000_000_000 };
   await bus.publish([1, 2, 3].map((i) => envelop({ type: 'migration.accepted.v1', data }, `${i}`, '/test')));

@@ -8,6 +8,7 @@ import { type Event, envelop, type Fact, type Figures } from '#shared/events/ind
 import { createLog } from '#shared/log.ts';
 import type { Store } from '#shared/store/store.ts';
 import { Harness } from '../property/harness.ts';
+import { decided } from '../unit/shared/migration/world.ts';
 
 const FIGURES: Figures = {
   durationMs: 900,
@@ -39,7 +40,7 @@ async function watch({ bus, clock, config, store, nowMs }: Harness, read: Store 
   const log = createLog('info', { write: (line) => void lines.push(line) });
   const explain = () => Promise.reject(new Error('no explanation is expected'));
   const dashboard = createDashboard({ bus, clock, config, store: read, log, explain });
-  const monitor = createMonitor({ bus, clock, store: read, log });
+  const monitor = createMonitor({ bus, clock, store: read, log, partitions: config.bus.partitions });
   const http = await createHttp({ config: { ...config.http, port: 0 }, log });
   dashboard.registerHttp(http);
   const { url } = await http.listen();
@@ -146,6 +147,18 @@ test('forged events give one line of the log a minute, and each is counted', asy
   // One line of the dashboard, and one of the monitor.
   expect(watched.complaints()).toHaveLength(2);
   expect((await watched.picture()).moves).toEqual([]);
+});
+
+test('a forged decision and the events of its move are neither shown nor counted', async () => {
+  const harness = await world();
+  const watched = await watch(harness);
+  await harness.pass(60_000);
+  const before = await watched.seen();
+  const forged = decided('v0', 7, { from: 's0', to: 's2', atMs: harness.nowMs });
+  await forge(harness, forged, ...madeUp({ migration: 'v0:7', vm: 'v0', from: 's0', to: 's2' }, harness.nowMs));
+  expect(await watched.seen()).toEqual(before);
+  expect((await watched.picture()).decisions).toEqual([]);
+  expect([watched.refused(), await watched.refusedByMonitor()]).toEqual([7, 7]);
 });
 
 describe('a dashboard and a monitor that start late', () => {

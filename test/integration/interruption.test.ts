@@ -124,7 +124,7 @@ describe('a move', () => {
       sites: knownSites(memoryStore(), config.sites),
       log,
     });
-    const monitor = createMonitor({ bus, store: harness.store, clock, log });
+    const monitor = createMonitor({ bus, store: harness.store, clock, log, partitions: 4 });
     const http = await createHttp({ config: { ...config.http, port: 0 }, log });
     registerIngest(http, { ingest, clock, config });
     await monitor.start();

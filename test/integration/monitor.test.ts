@@ -8,12 +8,15 @@ import { DEFAULT_CONFIG } from '#shared/config/load.ts';
 import { type Event, envelop, type Fact, type FactOf, type Figures } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
+import type { Store } from '#shared/store/store.ts';
+import { writeOrder } from '../placement-order.ts';
 
 const NOW_MS = Date.UTC(2026, 2, 2, 12);
 const log = createLog('silent');
 
 let bus: MemoryBus;
 let clock: VirtualClock;
+let store: Store;
 let monitor: Monitor;
 let url: string;
 let close: () => Promise<void>;
@@ -22,12 +25,11 @@ let published = 0;
 beforeEach(async () => {
   bus = memoryBus({ partitions: 4 });
   clock = virtualClock(NOW_MS);
-  monitor = createMonitor({ bus, store: memoryStore(), clock, log });
+  store = memoryStore();
+  monitor = createMonitor({ bus, store, clock, log, partitions: 4 });
   // The interface requires a token, except for /metrics.
-  const surface = await createHttp({
-    config: { ...DEFAULT_CONFIG.http, port: 0, token: 'a token of sixteen or more' },
-    log,
-  });
+  const config = { ...DEFAULT_CONFIG.http, port: 0, token: 'a token of sixteen or more' };
+  const surface = await createHttp({ config, log });
   monitor.registerHttp(surface);
   await monitor.start();
   ({ url } = await surface.listen());
@@ -42,9 +44,13 @@ afterEach(() => close());
 
 const events = (...facts: Fact[]): Event[] => facts.map((fact) => envelop(fact, `e${published++}`, '/test'));
 
+/** Publishes facts. Decisions are in placement's record when they are published. */
 async function happens(...facts: Fact[]): Promise<void> {
-  await bus.publish(events(...facts));
-  await bus.idle();
+  for (const fact of facts) {
+    if (fact.type === 'placement.decided.v1') await writeOrder(store, fact.data, 4);
+    await bus.publish(events(fact));
+    await bus.idle();
+  }
 }
 
 /** Scrapes /metrics. @returns the text, the value of a series, and the type of a metric */
@@ -96,7 +102,7 @@ function decided(change: Partial<FactOf<'placement.decided.v1'>['data']> = {}): 
   return {
     type: 'placement.decided.v1',
     data: {
-      decision: 'v1:1',
+      decision: `${change.vm ?? 'v1'}:${change.seq ?? 1}`,
       vm: 'v1',
       seq: 1,
       atMs: NOW_MS,
@@ -263,10 +269,8 @@ describe('a site', () => {
   });
 
   test('that has never reported has the start of the monitor as its last report', async () => {
-    const expecting = createMonitor({
-      ...{ bus, store: memoryStore(), clock, log },
-      sites: knownSites(memoryStore(), [{ site: 'north' }]),
-    });
+    const sites = knownSites(memoryStore(), [{ site: 'north' }]);
+    const expecting = createMonitor({ bus, store, clock, log, partitions: 4, sites });
     await expecting.start();
     expect(await expecting.metrics()).toContain(
       `\ntagalong_site_last_report_timestamp_seconds{site="north"} ${NOW_MS / 1000}\n`,
@@ -337,9 +341,7 @@ describe('events', () => {
     };
     const other = createMonitor({
       bus: { ...twice, subscribe: (options, handler) => twice.subscribe({ ...options, group: 'other' }, handler) },
-      store: memoryStore(),
-      clock,
-      log,
+      ...{ store, clock, log, partitions: 4 },
     });
     await other.start();
     await happens(decided(), accepted, completed);

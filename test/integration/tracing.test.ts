@@ -4,10 +4,11 @@ import { createPacedSystem, type PacedSystem } from '#services/process/paced-sys
 import { memoryBus } from '#shared/bus/memory.ts';
 import { type PacedClock, pacedClock } from '#shared/clock/paced.ts';
 import { parseConfig } from '#shared/config/load.ts';
-import { EVENT_TYPES, type Event, PHASES, readTraceparent } from '#shared/events/index.ts';
+import { EVENT_TYPES, type Event, envelop, PHASES, readTraceparent } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import { type Collector, startCollector } from '../servers/otlp.ts';
+import { decided } from '../unit/shared/migration/world.ts';
 
 const START_MS = Date.UTC(2026, 2, 2, 12);
 const THEIRS = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
@@ -18,6 +19,10 @@ let clock: PacedClock;
 let system: PacedSystem;
 let logged: string[];
 let seen: Event[];
+/** Published at the start of the move. */
+let forged: Event[];
+/** The metrics after the move. */
+let metrics: string;
 
 beforeEach(async () => {
   collector = await startCollector();
@@ -39,10 +44,12 @@ beforeEach(async () => {
   clock = pacedClock(START_MS, Number.POSITIVE_INFINITY);
   logged = [];
   seen = [];
+  forged = [];
   const log = createLog('info', { write: (line) => void logged.push(line) });
   const bus = memoryBus();
   await bus.subscribe({ group: 'test', types: EVENT_TYPES }, async (batch) => {
     seen.push(...batch.map(({ event }) => event));
+    if (batch.some(({ event }) => event.type === 'migration.started.v1')) await bus.publish(forged);
   });
   system = createPacedSystem({ config, clock, bus, store: memoryStore(), log });
   await system.start();
@@ -65,6 +72,7 @@ async function followAnnEast(headers: Record<string, string> = {}) {
   expect(response.status).toBe(202);
   await system.settle();
   await pass(120_000);
+  metrics = await (await fetch(`${url}/metrics`)).text();
   // Stopping sends all ended spans.
   await system.stop();
   return collector.spans;
@@ -127,4 +135,19 @@ test('an invalid trace context of the sender is dropped', async () => {
   const spans = await followAnnEast({ traceparent: 'x; drop' });
   expect(seen.find(({ type }) => type === 'location.reported.v1')).not.toHaveProperty('traceparent');
   expect(spans.find(({ name }) => name === 'decide')!.links).toEqual([]);
+});
+
+test('forged decisions and ends get no trace, are counted, and the true end of the move gets its trace', async () => {
+  const figures = { durationMs: 1, pauseMs: 1, interruptionMs: 1, bytes: 1, bytesByPath: {}, rounds: 1, subflows: 1 };
+  const move = (migration: string, to: string) => ({ migration, vm: 'v1', from: 'west', to, atMs: START_MS + 9000 });
+  const how = { code: 'X', reason: 'x', runsAt: 'west', figures: { ...figures, degraded: [] } };
+  const failed = { ...how, phase: 'memory' } as const;
+  forged = [
+    envelop({ type: 'migration.failed.v1', data: { ...move('v1:1', 'atlantis'), ...failed } }, 'f1', '/test'),
+    envelop(decided('v1', 9, { from: 'west', to: 'east', atMs: START_MS + 9000 }), 'f2', '/test'),
+    envelop({ type: 'migration.failed.v1', data: { ...move('v1:9', 'east'), ...failed } }, 'f3', '/test'),
+  ];
+  const moves = (await followAnnEast()).filter(({ name }) => name === 'move');
+  expect(moves.map(({ attributes }) => attributes['tagalong.outcome'])).toEqual(['completed']);
+  expect(metrics).toContain('\ntagalong_tracer_events_refused_total 3\n');
 });

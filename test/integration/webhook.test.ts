@@ -4,9 +4,15 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { MobilityProcedureNotification } from '#services/webhook/mec021.ts';
 import { createWebhooks, type Webhooks } from '#services/webhook/service.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
-import { type Event, envelop, type Fact, type Figures } from '#shared/events/index.ts';
+import { realClock } from '#shared/clock/real.ts';
+import { DEFAULT_CONFIG } from '#shared/config/load.ts';
+import { type Data, type Event, envelop, type Fact, type Figures } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
+import { memoryStore } from '#shared/store/memory.ts';
+import type { Store } from '#shared/store/store.ts';
 import { PATIENTLY } from '../patience.ts';
+import { orderMove, writeMigration } from '../placement-order.ts';
+import { decided } from '../unit/shared/migration/world.ts';
 
 const figures: Figures = {
   ...{ durationMs: 1, pauseMs: 1, interruptionMs: 1, bytes: 1, bytesByPath: {} },
@@ -27,6 +33,7 @@ const facts = {
 const event = (name: keyof typeof facts): Event => envelop(facts[name], `${name}`, '/test');
 
 let bus: MemoryBus;
+let store: Store;
 let webhooks: Webhooks | undefined;
 let receiver: FastifyInstance;
 let notified: { body: MobilityProcedureNotification; authorization: string | undefined }[];
@@ -35,6 +42,7 @@ let url: string;
 
 beforeEach(async () => {
   bus = memoryBus();
+  store = memoryStore();
   notified = [];
   status = 204;
   receiver = Fastify();
@@ -51,12 +59,23 @@ afterEach(async () => {
 });
 
 async function listen(...hooks: { name: string; url: string; token?: string }[]) {
-  webhooks = createWebhooks({ bus, webhooks: hooks, log: createLog('silent') });
+  const config = { ...DEFAULT_CONFIG, webhooks: hooks };
+  webhooks = createWebhooks({ bus, store, clock: realClock(), config, log: createLog('silent') });
   await webhooks.start();
+}
+
+const decision = (seq: number) => decided('v1', seq, { from: 'east', to: 'west', atMs: AT_MS });
+/** Placement orders moves 1 to `n`. */
+async function ordered(n: number): Promise<void> {
+  for (let seq = 1; seq <= n; seq++) {
+    await orderMove(bus, store, decision(seq));
+    await bus.idle();
+  }
 }
 
 test('a webhook gets the acceptance and the end of a move, in order, with the site of the VM', async () => {
   await listen({ name: 'ams', url, token: 'a token of more than sixteen' });
+  await ordered(3);
   await bus.publish([event('accepted'), event('switched'), event('completed'), event('failed'), event('cancelled')]);
   await vi.waitFor(() => expect(notified).toHaveLength(4), PATIENTLY);
   const notification = (mobilityStatus: string, hostName: string) => ({
@@ -81,6 +100,7 @@ test('a refused notification becomes a dead letter without the address; other we
     rejected.push(...batch.map((delivery) => delivery.event));
   });
   await listen({ name: 'gone', url: `${url}/nowhere?secret=abc` }, { name: 'ams', url });
+  await ordered(1);
   await bus.publish([event('accepted'), event('completed')]);
   await vi.waitFor(() => expect(notified).toHaveLength(2), PATIENTLY);
   await vi.waitFor(() => expect(rejected).toHaveLength(2), PATIENTLY);
@@ -91,6 +111,7 @@ test('a refused notification becomes a dead letter without the address; other we
 test('an unavailable webhook gets each notification again, in order, until it accepts', async () => {
   status = 503;
   await listen({ name: 'ams', url });
+  await ordered(1);
   await bus.publish([event('accepted'), event('completed')]);
   await vi.waitFor(() => expect(notified.length).toBeGreaterThanOrEqual(2), PATIENTLY);
   status = 200;
@@ -102,6 +123,8 @@ test('an unavailable webhook gets each notification again, in order, until it ac
 test('the service stops without waiting for an unavailable webhook', async () => {
   status = 503;
   await listen({ name: 'ams', url });
+  await ordered(1);
+  await writeMigration(store, decision(1).data as Data<'placement.decided.v1'>);
   await bus.publish([event('accepted')]);
   await vi.waitFor(() => expect(notified.length).toBeGreaterThanOrEqual(3), PATIENTLY);
   await webhooks!.stop();
@@ -109,4 +132,44 @@ test('the service stops without waiting for an unavailable webhook', async () =>
   status = 200;
   await listen({ name: 'ams', url });
   await vi.waitFor(() => expect(notified.length).toBeGreaterThan(before), PATIENTLY);
+});
+
+test('events of moves that placement did not order are not told, and counted; the true ones are', async () => {
+  await listen({ name: 'ams', url });
+  await ordered(1);
+  const forged = (fact: Fact, id: string) => envelop(fact, id, '/tagalong/migrator');
+  const elsewhere = { ...facts.completed.data, to: 'atlantis' };
+  await bus.publish([
+    forged({ ...facts.completed, data: elsewhere }, 'f1'),
+    forged({ type: 'migration.accepted.v1', data: move('v1:99') }, 'f2'),
+    forged({ type: 'migration.accepted.v1', data: { ...move('ghost:1'), vm: 'ghost' } }, 'f3'),
+    forged(decided('v1', 99, { from: 'west', to: 'east', atMs: AT_MS }), 'f4'),
+    event('accepted'),
+    event('completed'),
+    forged({ ...facts.failed, data: { ...facts.failed.data, migration: 'v1:1' } }, 'f5'),
+  ]);
+  await vi.waitFor(() => expect(notified).toHaveLength(2));
+  await bus.idle();
+  expect(notified.map(({ body }) => body.mobilityStatus)).toEqual([
+    'INTERHOST_MOVEOUT_TRIGGERED',
+    'INTERHOST_MOVEOUT_COMPLETED',
+  ]);
+  expect(webhooks!.refused).toBe(4);
+});
+
+test('the end of a move whose notification failed is told when an operator replays it', async () => {
+  const rejected: Event[] = [];
+  await bus.subscribe({ group: 'letters', types: ['event.rejected.v1'] }, async (batch) => {
+    rejected.push(...batch.map((delivery) => delivery.event));
+  });
+  await listen({ name: 'ams', url });
+  await ordered(1);
+  status = 400;
+  await bus.publish([event('accepted'), event('completed')]);
+  await vi.waitFor(() => expect(rejected).toHaveLength(2), 10_000);
+  status = 204;
+  notified = [];
+  await bus.publish([{ ...event('completed'), id: 'replay:completed' }]);
+  await vi.waitFor(() => expect(notified).toHaveLength(1));
+  expect(webhooks!.refused).toBe(0);
 });
