@@ -36,6 +36,12 @@ describe('an order to leave', () => {
     'localhost',
     '',
     '0x0a090909',
+    '0.0.0.0',
+    '224.0.0.1',
+    '255.255.255.255',
+    '::',
+    'ff02::1',
+    '::ffff:224.0.0.1',
   ])('refuses %j instead of an address', (address) => {
     expect(check.Check({ ...leave, landing: { ...landing, endpoints: [{ provider: 'a', address }] } })).toBe(false);
     expect(check.Check({ ...leave, landing: { ...landing, lan: { ...lan, address } } })).toBe(false);
@@ -47,6 +53,14 @@ describe('an order to leave', () => {
     expect(receive.Check({ ...source, machine, sources: [{ provider: 'a', address: '10.9.9.9' }] })).toBe(true);
     expect(receive.Check({ ...source, machine, sources: [{ provider: 'a', address }] })).toBe(false);
   });
+});
+
+test.each([
+  { ...lan, prefix: 33 },
+  { ...lan, prefix: 0 },
+  { ...lan, gateway: '2001:db8::1' },
+])('an order to leave refuses an address of a LAN with a gateway or prefix that does not fit: %j', (wrong) => {
+  expect(Compile(LeaveOrder).Check({ ...leave, landing: { ...landing, lan: wrong } })).toBe(false);
 });
 
 const why = missing();

@@ -22,7 +22,7 @@
  * after the source has written down that it will never run the VM again (`handOver`). The source takes the VM back (`abort` with
  * `voided`) only after the destination has discarded this token for good (`discard`).
  */
-import { isIP } from 'node:net';
+import { BlockList, isIP, isIPv4 } from 'node:net';
 import Type, { type Static } from 'typebox';
 import { VmDeclared, VmSpec } from '../../events/types.ts';
 
@@ -43,11 +43,19 @@ const AtMs = Type.Number({ minimum: 0, maximum: 253_402_300_799_999 });
 /** Providers that a site has an uplink to. */
 const MOST_PATHS = 64;
 
-/** An IP address without a zone. It is passed to the kernel, to QEMU and to guests, so nothing else is accepted. */
+/** Addresses that name no one host: unspecified ones, groups (multicast), broadcast. IPv6 forms of IPv4 addresses count as these. */
+const NO_HOST = new BlockList();
+NO_HOST.addSubnet('0.0.0.0', 8, 'ipv4');
+NO_HOST.addSubnet('224.0.0.0', 3, 'ipv4');
+NO_HOST.addAddress('::', 'ipv6');
+NO_HOST.addSubnet('ff00::', 8, 'ipv6');
+const isOfOneHost = (address: string) => !NO_HOST.check(address, isIPv4(address) ? 'ipv4' : 'ipv6');
+
+/** The IP address of one host, without a zone. It is passed to the kernel, to QEMU and to guests, so nothing else is accepted. */
 export const Address = Type.Refine(
   Type.String({ minLength: 2, maxLength: 45 }),
-  (text: string) => isIP(text) !== 0 && !text.includes('%'),
-  () => 'must be an IP address',
+  (text: string) => isIP(text) !== 0 && !text.includes('%') && isOfOneHost(text),
+  () => 'must be the IP address of one host',
 );
 
 /** `T` with all members readonly, at any depth. */
@@ -67,9 +75,10 @@ const Endpoint = Type.Object({ provider: Name, address: Address }, closed);
 export type Endpoint = DeepReadonly<Static<typeof Endpoint>>;
 
 /** A guest's address on a site's LAN. */
-const LanAddress = Type.Object(
-  { address: Address, prefix: Type.Integer({ minimum: 0, maximum: 128 }), gateway: Address },
-  closed,
+const LanAddress = Type.Refine(
+  Type.Object({ address: Address, prefix: Type.Integer({ minimum: 1, maximum: 128 }), gateway: Address }, closed),
+  ({ address, prefix, gateway }) => isIP(address) === isIP(gateway) && (!isIPv4(address) || prefix <= 32),
+  () => 'must have a gateway and a prefix of the same IP version',
 );
 /** A guest's address on a site's LAN. */
 export type LanAddress = DeepReadonly<Static<typeof LanAddress>>;
