@@ -63,7 +63,11 @@ export function registerDashboard({ app }: HttpSurface, routes: DashboardRoutes)
     const { raw } = reply;
     raw.setHeader('content-type', 'application/x-ndjson');
     raw.setHeader('cache-control', 'no-store');
-    const opened = { users: seesUsers(request), by: caller?.name ?? ip, hasSignedIn: caller !== undefined };
+    const opened = {
+      users: seesUsers(request),
+      by: caller === undefined || caller.isShared ? ip : caller.name,
+      hasSignedIn: caller !== undefined,
+    };
     if (viewers.add(raw, opened)) {
       endWithToken(request, raw);
       return raw.flushHeaders();
@@ -91,7 +95,11 @@ export function registerDashboard({ app }: HttpSurface, routes: DashboardRoutes)
   app.addHook('preClose', async () => viewers.close());
 
   const forAll = (explained: Explained) => (usersForAll ? explained : coarse(explained));
-  app.get<{ Params: { vm: string } }>('/dashboard/vms/:vm/explanation', open, async ({ params }) =>
+  // A dashboard alone asks the other services for it, with a token of its own. Nobody may use up the limit of that token.
+  const few = {
+    config: { access: 'open', rateLimit: { max: Math.ceil(config.http.requestsPerMinute / 10) } },
+  } as const;
+  app.get<{ Params: { vm: string } }>('/dashboard/vms/:vm/explanation', few, async ({ params }) =>
     forAll(await explain(params.vm)),
   );
   const decided = ({ decision }: { readonly decision: string }) => {

@@ -62,6 +62,7 @@ export async function requireCredentials(app: FastifyInstance, credentials: Cred
     keyGenerator: ({ caller }) => `token ${caller.name}`,
   });
   const refuseMany = async (request: FastifyRequest) => {
+    if (request.caller.isShared) return;
     const state = await limit(request);
     if (!state.isAllowed && state.isExceeded) throw Object.assign(new Error('too many requests'), { statusCode: 429 });
   };
@@ -81,7 +82,7 @@ export async function requireCredentials(app: FastifyInstance, credentials: Cred
 function recogniser({ config, log, tokens, pseudonymOf = (user) => user }: Credentials): Check {
   const { token, oidc } = config;
   const checks: Check[] = [
-    ...(token === undefined ? [] : [tokenCheck(token, { name: 'http.token', role: 'admin' })]),
+    ...(token === undefined ? [] : [tokenCheck(token, { name: 'http.token', role: 'admin', isShared: true })]),
     ...config.tokens.map(({ name, role, token, user }) =>
       tokenCheck(token, { name, role, ...(user !== undefined && { user: pseudonymOf(user) }) }),
     ),

@@ -6,6 +6,8 @@ export interface Caller {
   readonly name: string;
   /** Undefined: the person's claims give no role. */
   readonly role: Role | undefined;
+  /** True for `http.token`, which many clients may share. */
+  readonly isShared?: true;
   /** The user for whom a device speaks, as the bus names users. */
   readonly user?: string;
 }

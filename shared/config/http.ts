@@ -70,6 +70,6 @@ export const Http = section({
   tls: Type.Optional(Type.Object({ cert: File, key: File }, closed)),
   /** The largest request body. @default 1_048_576 */
   bodyLimitBytes: count(1_048_576, 1_073_741_824),
-  /** Requests a minute that one client address may send, and those with one token. @default 6000 */
+  /** Requests a minute that one client address may send, and those with one token other than `token`. @default 6000 */
   requestsPerMinute: count(6000),
 });

@@ -123,11 +123,18 @@ test('with http.hosts a server accepts these names only, and their pages behind 
 });
 
 test('a caller of many addresses has one limit by its token; a trusted proxy names the addresses', async () => {
-  const { port } = await serve({ token: TOKEN, requestsPerMinute: 4, trustedProxies: ['127.0.0.0/8'] });
-  const headers = (i: number) => ({ authorization: `Bearer ${TOKEN}`, 'x-forwarded-for': `192.0.2.${i}` });
+  const named = 'the token of one viewer';
+  const tokens = [{ name: 'viewer', role: 'viewer', token: named }];
+  const { port } = await serve({ token: TOKEN, tokens, requestsPerMinute: 4, trustedProxies: ['127.0.0.0/8'] });
+  const headers = (i: number, token = named) => ({
+    authorization: `Bearer ${token}`,
+    'x-forwarded-for': `192.0.2.${i}`,
+  });
   const statuses: number[] = [];
   for (let i = 0; i < 6; i++) statuses.push((await send(port, 'GET', '/v1/sites', headers(i))).status);
   expect(statuses).toEqual([200, 200, 200, 200, 429, 429]);
+  // Phones may share http.token: then only their addresses count.
+  for (let i = 0; i < 6; i++) expect((await send(port, 'GET', '/v1/sites', headers(10 + i, TOKEN))).status).toBe(200);
   const anonymous: number[] = [];
   for (let i = 0; i < 6; i++) {
     anonymous.push((await send(port, 'GET', '/dashboard/settings', { 'x-forwarded-for': '198.51.100.1' })).status);
@@ -143,6 +150,14 @@ test('without a trusted proxy a client cannot choose its address', async () => {
     statuses.push((await send(port, 'GET', '/dashboard/settings', { 'x-forwarded-for': `192.0.2.${i}` })).status);
   }
   expect(statuses).toEqual([200, 200, 429]);
+});
+
+test('explanations for people who have not signed in have a tenth of the limit', async () => {
+  const { port } = await serve({ token: TOKEN, requestsPerMinute: 30 });
+  const statuses: number[] = [];
+  for (let i = 0; i < 5; i++) statuses.push((await send(port, 'GET', '/dashboard/vms/x/explanation', {})).status);
+  expect(statuses).toEqual([404, 404, 404, 429, 429]);
+  expect((await send(port, 'GET', '/dashboard/settings', {})).status).toBe(200);
 });
 
 describe('live streams', () => {
