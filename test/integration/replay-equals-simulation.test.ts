@@ -177,11 +177,11 @@ describe(`the shipped scenario, seed ${SEED}`, () => {
 });
 
 test('users who report only that they arrive and leave are decided as in simulation', async () => {
-  const { sites, trace } = generate('geofences,users=40,steps=1440', SEED);
+  const { sites, trace } = generate('geofences,users=120,steps=560', SEED);
   const fixes: Fix[] = [];
   for await (const batch of trace.batches()) fixes.push(...batch);
   await bothAgree('tagalong', Number.POSITIVE_INFINITY, { sites, fixes });
-}, 120_000);
+});
 
 /** A shop of three tiers for each user, who is attached to the first tier; the databases of the first three are kept apart. */
 function shops(sites: readonly SiteSpec[], users: readonly string[]): ScenarioVm[] {
