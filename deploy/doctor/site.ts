@@ -1,10 +1,10 @@
 /** Checks what an agent's settings name on its host: addresses, the LAN, files, free disk space. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { access, readFile, statfs } from 'node:fs/promises';
+import { access, readFile, stat, statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { run } from '#services/agent/process.ts';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import { holderOf, type Subject } from '#shared/hypervisor/qemu/holder.ts';
@@ -108,7 +108,8 @@ export async function certificateFinding(
   }
 }
 
-async function imageFinding(
+/** Checks that the files of an image are there, and that QEMU, which has no privileges, may read those that it opens itself. */
+export async function imageFinding(
   name: string,
   { kernel, initrd, disk }: AgentConfig['qemu']['images'][string],
 ): Promise<Finding> {
@@ -120,6 +121,15 @@ async function imageFinding(
       () => false,
     );
     if (!isThere) return bad('missing', what, `${path} cannot be read`, 'put it there, or mend qemu.images');
+  }
+  for (const path of [kernel, initrd].filter((each) => each !== undefined)) {
+    if (((await stat(path)).mode & 0o004) === 0)
+      return bad(
+        'missing',
+        what,
+        `QEMU may not read ${path}: it has a user of its own for each VM`,
+        `chmod o+r ${path}`,
+      );
   }
   return ok(what, paths.join(', ') || 'an empty disk');
 }
@@ -133,6 +143,8 @@ async function roomFinding({ stateDir, keptDisksBytes }: AgentConfig): Promise<F
     folder = dirname(folder);
     room = await statfs(folder).catch(() => undefined);
   }
+  const closed = await firstClosed(resolve(stateDir));
+  if (closed !== undefined) return bad('missing', what, `QEMUs cannot pass through ${closed}`, `chmod o+x ${closed}`);
   const freeBytes = room.bavail * room.bsize;
   const found = `${(freeBytes / 1e9).toFixed(1)} GB free at ${stateDir}`;
   if (freeBytes < LEAST_FREE_BYTES)
@@ -140,4 +152,13 @@ async function roomFinding({ stateDir, keptDisksBytes }: AgentConfig): Promise<F
   if (freeBytes >= keptDisksBytes) return ok(what, found);
   const kept = (keptDisksBytes / 1e9).toFixed(1);
   return bad('wanting', what, found, `keptDisksBytes is ${kept} GB, and disks of VMs that run come on top of it`);
+}
+
+/** The lowest folder above another one through which a user without privileges cannot pass. */
+async function firstClosed(folder: string): Promise<string | undefined> {
+  for (let above = dirname(folder); ; above = dirname(above)) {
+    const found = await stat(above).catch(() => undefined);
+    if (found !== undefined && (found.mode & 0o001) === 0) return above;
+    if (above === dirname(above)) return undefined;
+  }
 }

@@ -1,6 +1,6 @@
 /** `tagalong doctor` checks this host, and correct and faulty network namespaces. */
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -34,6 +34,8 @@ onTestBed('in a network namespace', () => {
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'tagalong-doctor-'));
+    // The users of QEMUs pass through it.
+    await chmod(folder, 0o711);
     execFileSync('sh', [`${ROOT}deploy/certificates.sh`, folder, 'control', 'boston=192.0.2.10'], { stdio: 'pipe' });
   });
   afterAll(() => rm(folder, { recursive: true }));

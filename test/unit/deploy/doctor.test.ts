@@ -1,12 +1,12 @@
 /** The doctor's findings about a host. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clockFinding, filterFinding, kernelFinding, limitsFinding, mptcpFinding } from '#deploy/doctor/kernel.ts';
 import { kvmFinding, qemuFinding } from '#deploy/doctor/programs.ts';
-import { certificateFinding, endpointFinding } from '#deploy/doctor/site.ts';
+import { certificateFinding, endpointFinding, imageFinding } from '#deploy/doctor/site.ts';
 
 test.each([
   ['6.1.0-30-amd64', 'ok'],
@@ -102,4 +102,17 @@ describe('a certificate', () => {
     expect((await certificateFinding(files(), afterDays(810), 'boston')).state).toBe('wanting');
     expect((await certificateFinding(files(), afterDays(830), 'boston')).state).toBe('missing');
   });
+});
+
+test('the kernel of an image must be readable for users without privileges', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tagalong-image-'));
+  try {
+    const kernel = join(folder, 'kernel');
+    writeFileSync(kernel, '', { mode: 0o644 });
+    expect((await imageFinding('debian', { kernel })).state).toBe('ok');
+    chmodSync(kernel, 0o600);
+    expect((await imageFinding('debian', { kernel })).state).toBe('missing');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
