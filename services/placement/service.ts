@@ -67,7 +67,7 @@ export interface PlacementService {
   stranded(): number;
   /** Location events by their outcome, since the start. */
   readonly counts: ReadonlyMap<LocationOutcome, number>;
-  /** Events of migrations that were ignored because this VM's policy never ordered them, since the start. */
+  /** Events of migrations that were ignored because this VM's policy never ordered them, or ordered them otherwise, since the start. */
   readonly neverOrdered: number;
   /** True while a turn is under way. */
   readonly busy: boolean;

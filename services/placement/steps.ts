@@ -14,12 +14,13 @@ import {
   traceparentOf,
 } from '#shared/events/index.ts';
 import type { Log } from '#shared/log.ts';
+import type { EndFact } from '#shared/migration/outcome.ts';
 import type { PlacementOutput } from '#shared/policy/output.ts';
 import { Placement } from '#shared/policy/placement.ts';
 import type { Forecast } from '#shared/policy/state/forecast.ts';
 import { type KeptVm, keepVm, reviveVm, VM_RECORD } from '#shared/policy/state/kept-vm.ts';
 import { type RemoteContext, RemoteMoves } from '#shared/policy/state/remote-moves.ts';
-import { RecentMap, RecentSet } from '#shared/recent.ts';
+import { RecentMap } from '#shared/recent.ts';
 import { valueBesideOutbox } from '#shared/store/records.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
@@ -35,8 +36,22 @@ import { keyOf, VM_PREFIX } from './keys.ts';
 import type { Quarantine } from './quarantine.ts';
 import { addStays, loadForecast } from './stays.ts';
 
-/** The events of all VMs, from which each placement knows the moves that the others order, and how long users stay. */
-export const BROADCAST_TYPES: readonly EventType[] = ['placement.decided.v1', 'stays.counted.v1', ...TERMINAL_TYPES];
+/** The events of all VMs, from which each placement knows the moves that the others order, how far all have come, and how long users stay. */
+export const BROADCAST_TYPES: readonly EventType[] = [
+  'placement.decided.v1',
+  'stays.counted.v1',
+  'migration.progressed.v1',
+  'migration.switched.v1',
+  ...TERMINAL_TYPES,
+];
+
+/** Of the broadcasts those that the core applies, whichever process holds the VM. */
+const TO_CORE: ReadonlySet<EventType> = new Set([
+  'site.reported.v1',
+  'site.removed.v1',
+  'stays.counted.v1',
+  'migration.progressed.v1',
+] as const);
 
 const SOURCE = '/tagalong/placement';
 /** Corrections written by other processes are read at least this often. */
@@ -85,8 +100,8 @@ export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm>
   readonly #options: PlacementStepsOptions;
   /** The trace context of each VM's last position, where its sender traces. */
   readonly #contexts = new RecentMap<string>(MIN_CONTEXTS);
-  /** Ended moves by their decisions. */
-  readonly #ended = new RecentSet(MIN_ENDED_MOVES);
+  /** The facts that ended moves, by their decisions. */
+  readonly #ended = new RecentMap<EndFact>(MIN_ENDED_MOVES);
   readonly #quota = readQuota(realClock());
   #mine: readonly number[] = [];
   #remoteMoves: RemoteMoves;
@@ -94,7 +109,7 @@ export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm>
   constructor(options: PlacementStepsOptions) {
     const { store, clock, setAside, core } = options;
     this.#options = options;
-    this.#remoteMoves = new RemoteMoves(core.sites, this.#ended);
+    this.#remoteMoves = new RemoteMoves(core.traffic, this.#ended);
     this.corrections = new SharedValue({
       ...{ clock, maxAgeMs: CORRECTIONS_AGE_MS },
       read: () => loadCorrections(store, setAside),
@@ -142,7 +157,7 @@ export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm>
   #restoreRemoteMoves(core: Placement, contexts: readonly RemoteContext[], mine: readonly number[]): void {
     // A move of a VM that this process holds now is in the VM's own record.
     const known = [...this.#remoteMoves.moves].filter(({ vm }) => !this.#isIn(mine, vm));
-    this.#remoteMoves = new RemoteMoves(core.sites, this.#ended);
+    this.#remoteMoves = new RemoteMoves(core.traffic, this.#ended);
     for (const context of contexts) this.#remoteMoves.restore(context);
     for (const move of known) this.#remoteMoves.add(move);
   }
@@ -185,9 +200,8 @@ export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm>
   }
 
   onBroadcast(event: Event, core: Placement, nowMs: number): void {
-    if (event.type === 'site.reported.v1' || event.type === 'site.removed.v1' || event.type === 'stays.counted.v1') {
-      core.apply(event, nowMs);
-    } else if ('vm' in event.data && !core.vms.has(event.data.vm) && this.#remoteMoves.onEvent(event)) {
+    if (TO_CORE.has(event.type)) core.apply(event, nowMs);
+    else if ('vm' in event.data && !core.vms.has(event.data.vm) && this.#remoteMoves.onEvent(event, nowMs)) {
       this.corrections.expireBy(nowMs + CORRECTION_WRITTEN_MS);
     }
   }
@@ -235,8 +249,8 @@ function isRemoteOrder({ type, data }: Event, core: Placement): boolean {
 /** The context in another process's record; nothing where the record cannot be read: its holder reports that. */
 function contextIn(stored: unknown): RemoteContext[] {
   try {
-    const { mind, retired } = valueBesideOutbox(VM_RECORD, stored);
-    return retired ? [] : [mind];
+    const { mind, retired, spec } = valueBesideOutbox(VM_RECORD, stored);
+    return retired ? [] : [{ ...mind, spec }];
   } catch (error) {
     if (!isUnreadable(error)) throw error;
     return [];

@@ -213,10 +213,10 @@ const Policy = section({
 });
 
 const Limits = section({
-  /** The most migrations at a time that begin or end at one site. @default 2 */
-  movesPerSite: count(2),
-  /** The most migrations at a time over one path. @default 2 */
-  movesPerPath: count(2),
+  /** The most migrations at a time that begin or end at one site: a safety bound, because moves take turns. @default 100 */
+  movesPerSite: count(100),
+  /** The most migrations at a time over one path: a safety bound. @default 100 */
+  movesPerPath: count(100),
   /** How long an accepted move may wait for a free slot of these limits. @default 60_000 */
   queueMs: pause(60_000),
   /** How long a step of a move may make no progress. @default 60_000 */

@@ -122,6 +122,8 @@ export const Prediction = Type.Object(
     bytes: SentBytes,
     costUserMs: CostUserMs,
     benefitUserMs: BenefitUserMs,
+    /** What a second of delay costs the users, in user-milliseconds. */
+    delayUserMsPerS: Type.Optional(CostUserMs),
   },
   closed,
 );

@@ -4,7 +4,7 @@
  */
 import type { Data, FactOf, Figures, MIGRATION_TYPES, Prediction } from '../events/index.ts';
 import { RecentMap } from '../recent.ts';
-import { isEnd } from './outcome.ts';
+import { type EndFact, isEnd } from './outcome.ts';
 
 /** A fact about a migration. */
 export type MigrationFact = FactOf<(typeof MIGRATION_TYPES)[number]>;
@@ -55,15 +55,27 @@ export class OrderedMoves {
     const { data } = fact;
     const move = this.#moves.get(data.migration);
     if (move === undefined) return 'unknown';
-    const { vm, from, to, atMs } = move.order;
-    if (vm !== data.vm || from !== data.from || to !== data.to) return 'contradicts';
+    if (isOtherMove(move.order, fact)) return 'contradicts';
     if (move.ended) return 'late';
     if (!isEnd(fact)) return 'fits';
-    const sinceOrderMs = Math.max(0, Math.min(fact.data.atMs, nowMs) - atMs);
-    if (longestMs(fact.data.figures) > sinceOrderMs + CLOCKS_DIFFER_MS) return 'contradicts';
+    if (lastedTooLong(move.order, fact, nowMs)) return 'contradicts';
     move.ended = true;
     return 'fits';
   }
+}
+
+/** True if a fact does not fit the order of its migration: another VM, other sites, or longer times than have passed since. */
+export function contradicts(order: OrderedMove, fact: MigrationFact, nowMs: number): boolean {
+  return isOtherMove(order, fact) || (isEnd(fact) && lastedTooLong(order, fact, nowMs));
+}
+
+function isOtherMove({ vm, from, to }: OrderedMove, { data }: MigrationFact): boolean {
+  return vm !== data.vm || from !== data.from || to !== data.to;
+}
+
+function lastedTooLong({ atMs }: OrderedMove, { data }: EndFact, nowMs: number): boolean {
+  const sinceOrderMs = Math.max(0, Math.min(data.atMs, nowMs) - atMs);
+  return longestMs(data.figures) > sinceOrderMs + CLOCKS_DIFFER_MS;
 }
 
 /** The longest time that the figures of a move name. */

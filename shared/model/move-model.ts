@@ -47,6 +47,11 @@ export function aggregateBps(model: MoveModel, pathRatesBps: readonly number[]):
   return Math.min(sum * efficiency, model.hostRateBps);
 }
 
+/** From the order of a move to its first byte: preparation and announcement. @param rttMs round trip between the two sites */
+export function leadMs(model: MoveModel, paths: number, rttMs: number): number {
+  return (paths > 1 ? model.prepareMs.multi : model.prepareMs.single) + model.announceMs + rttMs;
+}
+
 /** The prediction of a move. Times in ms; `rounds` of pre-copy. */
 export interface PredictedMove {
   readonly durationMs: number;
@@ -81,14 +86,7 @@ export function predictMove(model: MoveModel, spec: VmSpec, paths: readonly Path
   const memory = preCopy(spec, rateBps, rttMs / 2, model);
   const diskMs = spec.diskBytes === 0 ? 0 : (spec.diskBytes / rateBps) * 1000 + rttMs / 2;
   const pauseMs = memory.stopCopyMs + model.resumeMs;
-  const durationMs =
-    (paths.length > 1 ? model.prepareMs.multi : model.prepareMs.single) +
-    model.announceMs +
-    rttMs +
-    diskMs +
-    memory.copyMs +
-    pauseMs +
-    model.releaseMs;
+  const durationMs = leadMs(model, paths.length, rttMs) + diskMs + memory.copyMs + pauseMs + model.releaseMs;
   return {
     durationMs: within(durationMs, LONGEST_MOVE_MS),
     interruptionMs: within(pauseMs + rttMs, LONGEST_MOVE_MS),

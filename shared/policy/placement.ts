@@ -6,26 +6,17 @@
  * something leads to an evaluation of the VM (`evaluate/evaluator.ts`), whose result goes to the VM's machine (`decide/machine.ts`).
  */
 import type { Core } from '../core.ts';
-import type { Data, Explanation, Fact, FactOf } from '../events/index.ts';
+import type { Data, Fact, FactOf } from '../events/index.ts';
 import { notAhead } from '../events/not-ahead.ts';
 import { advanceTrack, checkPosition, checkTrack } from '../geo/plausibility.ts';
-import { type Stepper, stepper } from '../state-machine/stepper.ts';
-import { Agenda } from '../time/agenda.ts';
-import { decisionEvent, explained, explanation, refusedBy, refuseUnmovable, unexplained } from './decide/decision.ts';
-import {
-  type DecideParams,
-  type MachineEvent,
-  type VmMachine,
-  vmMachine,
-  wouldNotTransition,
-} from './decide/machine.ts';
-import { applyMigrationFact, endMove, type MigrationFact, machineEvent } from './decide/migration-facts.ts';
+import { contradicts } from '../migration/ordered-moves.ts';
+import { explained, refusedBy, refuseUnmovable } from './decide/decision.ts';
+import { applyMigrationFact, type MigrationFact, machineEvent } from './decide/migration-facts.ts';
 import { type LocationOutcome, Outcomes } from './decide/outcomes.ts';
 import type { Explained } from './decide/words.ts';
-import { reasonOf } from './evaluate/evaluation.ts';
+import { Decider } from './decider.ts';
 import { VmEvaluator } from './evaluate/evaluator.ts';
-import { isSilent, movesInLastHour } from './evaluate/filters.ts';
-import { recheckAtMs, retryMs } from './evaluate/recheck.ts';
+import { HomeWatch } from './home-watch.ts';
 import { CollectedOutput, type PlacementOutput } from './output.ts';
 import { Relations } from './relations.ts';
 import { type AnyPolicy, boundsOf, policyFor } from './rules/named.ts';
@@ -36,8 +27,9 @@ import { updateMotion } from './state/motion.ts';
 import { saysMore, updateReporting } from './state/presence.ts';
 import { updateRtts } from './state/rtts.ts';
 import { SiteTable } from './state/sites.ts';
-import type { Session, Site, Vm } from './state/state.ts';
-import { dueMs, forgetPast, forgetPlaces, isAboutToEvacuate } from './state/vm.ts';
+import type { Session, Vm } from './state/state.ts';
+import { Traffic } from './state/traffic.ts';
+import { forgetPast } from './state/vm.ts';
 import { sessionOf, VmTable } from './state/vm-table.ts';
 
 /** The members of a location event that describe the position of the user. */
@@ -46,6 +38,8 @@ export type Position = Pick<Data<'location.reported.v1'>, 'atMs' | 'lat' | 'lon'
 /** Owns the VMs of its partitions, all sites, and the policy. Not reentrant; times are whole ms since the epoch. */
 export class Placement implements Core<PlacementOutput> {
   readonly sites: SiteTable;
+  /** All moves under way. The caller adds those of other processes. */
+  readonly traffic: Traffic;
   readonly policy: AnyPolicy;
   /** True: no VM moves to a better site. Evacuations and operators' orders continue. */
   paused = false;
@@ -53,15 +47,14 @@ export class Placement implements Core<PlacementOutput> {
   readonly forecast: Forecast;
   readonly #ended = new EndedStays();
   readonly #settings: PlacementSettings;
-  readonly #step: Stepper<VmMachine>;
   readonly #evaluator: VmEvaluator;
   readonly #vmTable: VmTable;
   readonly #relations: Relations;
-  readonly #agenda = new Agenda<Vm>();
+  readonly #decider: Decider;
+  readonly #homeWatch: HomeWatch;
   readonly #outcomes = new Outcomes();
   readonly #output = new CollectedOutput();
-  #nextSiteCheckMs = 0;
-  /** Number of migration events ignored since the start because no decision of this core ordered the migration. */
+  /** Number of migration events ignored since the start because no decision of this core ordered the migration, or ordered it so. */
   neverOrdered = 0;
 
   /** @param override the policy to use instead of the one that the settings name */
@@ -73,13 +66,24 @@ export class Placement implements Core<PlacementOutput> {
     this.sites = new SiteTable(network);
     this.#vmTable = new VmTable(this.sites, policy.priorStayMs);
     this.#relations = new Relations(this.#vmTable.vms);
+    this.traffic = new Traffic(this.sites, settings.move, {
+      shared: (decision) => this.#onShared(decision),
+      freed: (vms, atMs) => this.#decider.hasten(vms, atMs),
+    });
     const bounds = boundsOf(this.policy, policy);
-    this.#step = stepper(vmMachine({ ...policy, ...bounds }));
-    const { sites } = this;
+    const { traffic, sites } = this;
     const { peers } = this.#relations;
     const filterSettings = { ...policy, ...bounds, sites, peers, limits, isPaused: () => this.paused };
     const stays = { forecast, ended: this.#ended };
-    this.#evaluator = new VmEvaluator(sites, settings, this.policy, filterSettings, stays);
+    this.#evaluator = new VmEvaluator(traffic, settings, this.policy, filterSettings, stays);
+    this.#decider = new Decider({
+      ...{ settings, policy: this.policy, evaluator: this.#evaluator, traffic, vms: this.vms, output: this.#output },
+      relations: this.#relations,
+    });
+    this.#homeWatch = new HomeWatch({
+      ...{ sites, vms: this.vms, traffic, decider: this.#decider, relations: this.#relations, limits },
+      siteSilentMs: policy.siteSilentMs,
+    });
   }
 
   get vms(): ReadonlyMap<string, Vm> {
@@ -93,17 +97,18 @@ export class Placement implements Core<PlacementOutput> {
 
   /** When `advance` has to be called next, in ms since the epoch; undefined: not before the next fact. */
   nextWakeMs(): number | undefined {
-    const checks = Number.isFinite(this.#settings.policy.siteSilentMs) && this.sites.list.length > 0;
-    const siteCheckMs = checks ? this.#nextSiteCheckMs : Number.POSITIVE_INFINITY;
-    const wakeMs = Math.min(this.#agenda.nextMs() ?? Number.POSITIVE_INFINITY, siteCheckMs, this.#ended.closesAtMs);
+    const { agenda } = this.#decider;
+    const agendaMs = agenda.nextMs() ?? Number.POSITIVE_INFINITY;
+    const wakeMs = Math.min(agendaMs, this.#homeWatch.nextCheckMs, this.#ended.closesAtMs);
     return wakeMs === Number.POSITIVE_INFINITY ? undefined : wakeMs;
   }
 
   /** Advances the time: evaluates each VM whose deadline has passed, as of its deadline, in order of deadlines. */
   advance(nowMs: number): void {
     this.#ended.advance(nowMs);
-    if (nowMs >= this.#nextSiteCheckMs) this.#checkSites(nowMs);
-    for (let vm = this.#agenda.take(nowMs); vm !== undefined; vm = this.#agenda.take(nowMs)) this.#wake(vm);
+    this.#homeWatch.advance(nowMs);
+    const { agenda } = this.#decider;
+    for (let vm = agenda.take(nowMs); vm !== undefined; vm = agenda.take(nowMs)) this.#decider.wake(vm);
   }
 
   /** Applies a fact of any type. @param nowMs the clock, which detects times in the future */
@@ -112,8 +117,8 @@ export class Placement implements Core<PlacementOutput> {
     this.#ended.advance(nowMs);
     const fact = notAhead(received, nowMs);
     if (fact.type === 'stays.counted.v1') this.forecast.add(fact.data, nowMs);
-    if (fact.type === 'site.reported.v1') this.#onSiteReported(fact.data);
-    if (fact.type === 'site.removed.v1') this.#onSiteRemoved(fact.data);
+    if (fact.type === 'site.reported.v1') this.#homeWatch.onReported(fact.data);
+    if (fact.type === 'site.removed.v1') this.#homeWatch.onRemoved(fact.data);
     switch (fact.type) {
       case 'session.attached.v1':
       case 'session.detached.v1':
@@ -121,12 +126,15 @@ export class Placement implements Core<PlacementOutput> {
       case 'vm.retired.v1':
         this.#onEnrolment(fact);
         return;
+      case 'migration.progressed.v1':
+        this.traffic.note(fact, nowMs);
+        return;
       case 'migration.accepted.v1':
       case 'migration.switched.v1':
       case 'migration.completed.v1':
       case 'migration.failed.v1':
       case 'migration.cancelled.v1':
-        this.#onMigration(fact);
+        this.#onMigration(fact, nowMs);
     }
   }
 
@@ -154,7 +162,7 @@ export class Placement implements Core<PlacementOutput> {
     const { plausibility } = this.#settings;
     const fault = checkPosition(received, nowMs, plausibility) ?? checkTrack(session.track, fix, plausibility);
     if (fault === 'duplicate' && saysMore(session, fix.presence)) {
-      this.#evaluate(vm, fix.atMs);
+      this.#decider.evaluate(vm, fix.atMs);
       return 'looked';
     }
     if (fault !== undefined) {
@@ -163,7 +171,7 @@ export class Placement implements Core<PlacementOutput> {
       return fault;
     }
     // A deadline before this event is handled first, with the state of that time, even if the timer is late.
-    if (vm.wakeAtMs <= fix.atMs) this.#wake(vm);
+    if (vm.wakeAtMs <= fix.atMs) this.#decider.wake(vm);
     const saysOther = updateReporting(session, fix, this.#settings.policy.sessionTimeoutMs);
     advanceTrack(session.track, fix);
     const turned = updateMotion(session.motion, fix) || saysOther;
@@ -171,7 +179,7 @@ export class Placement implements Core<PlacementOutput> {
     if (fix.rtts) session.rtts = updateRtts(session.rtts, fix.rtts, fix.atMs, this.sites);
     this.#output.change(vm);
     if (!turned && session.active && fix.rtts === undefined && this.#evaluator.isQuiet(vm, session)) return 'quiet';
-    this.#evaluate(vm, fix.atMs);
+    this.#decider.evaluate(vm, fix.atMs);
     return 'looked';
   }
 
@@ -186,17 +194,17 @@ export class Placement implements Core<PlacementOutput> {
     const { choice, rejected } = this.#evaluator.order(vm, site, nowMs);
     if (rejected !== undefined) throw refusedBy(rejected, vmId, siteId);
     vm.nowMs = Math.max(vm.nowMs, nowMs);
-    this.#send(vm, { type: 'ordered', atMs: vm.nowMs, choice });
+    this.#decider.send(vm, { type: 'ordered', atMs: vm.nowMs, choice });
     vm.reason = choice.reason;
-    this.#schedule(vm);
-    this.#evaluateRelated();
+    this.#decider.schedule(vm);
+    this.#decider.evaluateRelated();
   }
 
   /** Pauses moves to better sites, or resumes them; on resuming every VM is evaluated. */
   pause(paused: boolean, nowMs: number): void {
     const resumes = this.paused && !paused;
     this.paused = paused;
-    if (resumes) this.#evaluateAll(this.#vmTable.vms.values(), nowMs);
+    if (resumes) this.#decider.evaluateAll(this.#vmTable.vms.values(), nowMs);
   }
 
   /**
@@ -206,7 +214,7 @@ export class Placement implements Core<PlacementOutput> {
    */
   explain(vmId: string, nowMs: number): Explained {
     const vm = this.#vmTable.known(vmId);
-    return explained(vm, this.#explanation(vm, Math.max(vm.nowMs, nowMs), vm.reason));
+    return explained(vm, this.#decider.explanation(vm, Math.max(vm.nowMs, nowMs), vm.reason));
   }
 
   /** Restores a stored VM, before any event of it. */
@@ -215,8 +223,8 @@ export class Placement implements Core<PlacementOutput> {
     this.#relations.peers.update(vm.id);
     const { move } = vm.context;
     // In records of older versions a retired VM may have a move.
-    if (move && !vm.retired) this.sites.count(this.sites.named(move.from), this.sites.named(move.to), move.paths, 1);
-    this.#agenda.restore(vm);
+    if (move && !vm.retired) this.traffic.add({ ...move, vm: vm.id, spec: vm.spec });
+    this.#decider.agenda.restore(vm);
     this.#ended.restore(vm);
   }
 
@@ -229,8 +237,7 @@ export class Placement implements Core<PlacementOutput> {
 
   /** Call after a restart, once sites and VMs are restored: evaluates VMs whose home began to drain, or whose relatives changed, meanwhile. */
   resume(nowMs: number): void {
-    const isDue = (vm: Vm) => isAboutToEvacuate(vm) || this.#relations.isBehind(vm);
-    this.#evaluateAll([...this.#vmTable.vms.values()].filter(isDue), nowMs);
+    this.#homeWatch.resume(nowMs);
   }
 
   #onEnrolment(fact: FactOf<'session.attached.v1' | 'session.detached.v1' | 'vm.declared.v1' | 'vm.retired.v1'>): void {
@@ -243,8 +250,8 @@ export class Placement implements Core<PlacementOutput> {
     if (vm.retired) this.#onRetired(vm);
     // A declaration may forbid the VM's present home.
     const isConfined = fact.type === 'vm.declared.v1' && vm.affinity !== null;
-    if (isConfined || fact.type === 'session.detached.v1') this.#evaluate(vm, fact.data.atMs);
-    this.#evaluateRelated();
+    if (isConfined || fact.type === 'session.detached.v1') this.#decider.evaluate(vm, fact.data.atMs);
+    this.#decider.evaluateRelated();
   }
 
   /** Ends the life of a VM. Cancels an order that no migrator has accepted; an accepted move is ended by the migrator. */
@@ -252,7 +259,8 @@ export class Placement implements Core<PlacementOutput> {
     const { context } = vm;
     const isUnanswered = context.move !== null && context.move.giveUpAtMs !== null;
     const seq = isUnanswered ? context.seq + 1 : context.seq;
-    if (isUnanswered) this.#decide(vm, { verdict: 'cancel', source: 'policy', reason: 'retired' }, seq, vm.nowMs);
+    if (isUnanswered)
+      this.#decider.decide(vm, { verdict: 'cancel', source: 'policy', reason: 'retired' }, seq, vm.nowMs);
     this.#drop(vm);
     vm.context = { ...context, seq, move: null, deadlineMs: null };
     vm.state = 'idle';
@@ -262,141 +270,38 @@ export class Placement implements Core<PlacementOutput> {
 
   #drop(vm: Vm): void {
     this.#ended.forget(vm);
-    endMove(vm, this.sites);
-    this.#agenda.set(vm, Number.POSITIVE_INFINITY);
+    this.traffic.waiting.delete(vm.id);
+    if (vm.context.move) this.traffic.end(vm.context.move.decision, vm.nowMs);
+    this.#decider.agenda.set(vm, Number.POSITIVE_INFINITY);
   }
 
-  #onSiteRemoved(data: Data<'site.removed.v1'>): void {
-    const site = this.sites.remove(data);
-    if (site === undefined) return;
-    forgetPlaces(this.#vmTable.vms.values());
-    this.#evaluateAll(site.homes, data.atMs);
-  }
-
-  #onSiteReported(data: Data<'site.reported.v1'>): void {
-    const { layout } = this.sites;
-    const wasUsable = this.sites.isUsable(data.site);
-    const site = this.sites.report(data);
-    if (this.sites.layout !== layout) forgetPlaces(this.#vmTable.vms.values());
-    if (site !== undefined && wasUsable !== !site.draining) this.#evaluateAll(site.homes, data.atMs);
-  }
-
-  /** Evaluates the VMs of homes that have fallen silent. No event reports silence, so this checks at an interval. */
-  #checkSites(nowMs: number): void {
-    const { siteSilentMs } = this.#settings.policy;
-    this.#nextSiteCheckMs = nowMs + siteSilentMs / 2;
-    for (const site of this.sites.list) if (isSilent(site, nowMs, siteSilentMs)) this.#evaluateAll(site.homes, nowMs);
-  }
-
-  /** Evaluates the VMs that depend on others to which something has happened, until none of their decisions stirs a further one. */
-  #evaluateRelated(): void {
-    this.#relations.each(({ vm, atMs }) => this.#evaluate(vm, atMs));
-  }
-
-  #evaluateAll(vms: Iterable<Vm>, atMs: number): void {
-    for (const vm of this.#relations.leadsFirst(vms)) this.#evaluate(vm, atMs);
-  }
-
-  #onMigration(fact: MigrationFact): void {
-    const { vm: id, migration, from, to, atMs } = fact.data;
+  #onMigration(fact: MigrationFact, nowMs: number): void {
+    const { vm: id, migration, from, atMs } = fact.data;
     const vm = this.#vmTable.vms.get(id);
     const move = vm?.context.move;
     const isUnderWay = move?.decision === migration;
-    const isOrdered = isUnderWay ? move.from === from && move.to === to : this.#vmTable.hasDecided(id, migration);
+    const isOrdered = isUnderWay
+      ? !contradicts({ ...move, vm: id, atMs: move.orderedAtMs }, fact, nowMs)
+      : this.#vmTable.hasDecided(id, migration);
     if (!isOrdered) this.neverOrdered++;
     if (!isOrdered || !isUnderWay || vm === undefined) return; // A repeat, or an event of a move that has ended.
     vm.nowMs = Math.max(vm.nowMs, atMs);
-    const lesson = applyMigrationFact(fact, vm, this.#vmTable, this.sites);
+    const lesson = applyMigrationFact(fact, vm, { vmTable: this.#vmTable, sites: this.sites, traffic: this.traffic });
     if (lesson) this.#output.lessons.push(lesson);
     const event = machineEvent(fact, vm);
-    this.#send(vm, event);
+    this.#decider.send(vm, event);
     if (fact.type === 'migration.accepted.v1') return;
     vm.reason = `move-${event.type}`;
-    this.#schedule(vm);
+    this.#decider.schedule(vm);
     if (fact.type === 'migration.switched.v1') return;
     this.#relations.moved(id, atMs);
-    this.#evaluateRelated();
-    this.#evaluateNextEvacuation(this.sites.named(from), vm.nowMs);
+    this.#decider.evaluateRelated();
+    this.#homeWatch.onMoveEnded(from, vm.nowMs);
   }
 
-  /** After the end of a move: evaluates the VMs that wait to leave the same lost home, until its limit is reached again. */
-  #evaluateNextEvacuation(site: Site, atMs: number): void {
-    if (site.index < 0) return;
-    for (const vm of site.homes) {
-      if (vm.state !== 'evacuating') continue;
-      if (site.moves >= this.#settings.limits.movesPerSite) return;
-      this.#evaluate(vm, atMs);
-    }
-  }
-
-  /** Handles a VM's deadline, as of the deadline. */
-  #wake(vm: Vm): void {
-    const atMs = vm.wakeAtMs;
-    this.#agenda.set(vm, Number.POSITIVE_INFINITY);
-    // Nothing is due: the deadline was outdated, or a silent user has reported again.
-    if (dueMs(vm, this.#settings.policy) > atMs && vm.home.index >= 0) {
-      vm.nowMs = Math.max(vm.nowMs, atMs);
-      this.#schedule(vm);
-    } else this.#evaluate(vm, atMs);
-  }
-
-  /** Evaluates a VM at an instant, or at its own clock where that is later, and sends the result to its machine. */
-  #evaluate(vm: Vm, earliestMs: number): void {
-    const atMs = Math.max(vm.nowMs, earliestMs);
-    vm.nowMs = atMs;
-    this.#output.change(vm);
-    if (vm.home.index < 0) {
-      // The home's first heartbeat has not arrived (it comes on another partition), or the site was removed.
-      vm.reason = 'home-unknown';
-      this.#agenda.set(vm, atMs + retryMs(this.#settings.policy));
-      return;
-    }
-    // A state that was just entered may react to the same instant. Four rounds bound a fault in the machine.
-    for (let round = 0; round < 4; round++) {
-      const evaluation = this.#evaluator.evaluate(vm, atMs, round > 0);
-      vm.reason = reasonOf(evaluation);
-      vm.recheckAtMs = recheckAtMs(vm, evaluation, this.#settings.policy, atMs);
-      if (wouldNotTransition(vm.state, vm.context, evaluation, atMs)) break;
-      if (!this.#send(vm, { type: 'evaluated', atMs, evaluation })) break;
-    }
-    this.#schedule(vm);
-    this.#evaluateRelated();
-  }
-
-  /** Sends an event to the VM's machine, and collects its decisions. @returns true if the state changed */
-  #send(vm: Vm, event: MachineEvent): boolean {
-    const before = vm.state;
-    const { state, context, actions } = this.#step(before, vm.context, event);
-    for (const { params } of actions) this.#decide(vm, params, context.seq, event.atMs);
-    vm.state = state;
-    vm.context = context;
-    this.#output.change(vm);
-    return state !== before;
-  }
-
-  /** Collects a decision. Called while the VM is still in the state in which it decided. */
-  #decide(vm: Vm, params: DecideParams, seq: number, atMs: number): void {
-    const why = this.#explanation(vm, atMs, params.reason, this.#settings.explains);
-    this.#output.decisions.push(decisionEvent(vm, params, seq, atMs, why));
-    this.#relations.moved(vm.id, atMs);
-    const { choice } = params;
-    if (choice === undefined) return;
-    vm.movesAtMs = [...movesInLastHour(vm, atMs), atMs];
-    this.sites.count(vm.home, this.sites.named(choice.site), choice.paths, 1);
-  }
-
-  #explanation(vm: Vm, nowMs: number, reason: string, explains = true): Explanation {
-    // Candidates cannot be compared with a home whose position is unknown.
-    if (!explains || vm.home.index < 0) return unexplained(vm, this.policy.name, reason);
-    return explanation(vm, this.policy.name, reason, this.#evaluator.candidates(vm, nowMs));
-  }
-
-  /** Sets the next deadline. */
-  #schedule(vm: Vm): void {
-    const paused = vm.state === 'cooling' || vm.state === 'backing-off';
-    if (paused || vm.context.move) vm.recheckAtMs = Number.POSITIVE_INFINITY;
-    const nextMs = dueMs(vm, this.#settings.policy);
-    // An earlier deadline stays, and finds nothing due. This is cheaper than a change of the agenda at every evaluation.
-    if (nextMs < vm.wakeAtMs || vm.wakeAtMs <= vm.nowMs) this.#agenda.set(vm, nextMs);
+  /** Stores that a move shares its uplinks, if it is one of this process: it will teach nothing. */
+  #onShared(decision: string): void {
+    const vm = this.#vmTable.changeMove(decision, { shared: true });
+    if (vm !== undefined) this.#output.change(vm);
   }
 }

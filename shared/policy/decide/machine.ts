@@ -128,15 +128,15 @@ export function vmMachine(cooldowns: Cooldowns) {
 
   const order = (source: DecisionSource, choice: (args: Args) => Choice) => [
     assign((args) => {
-      const { site, raw, from, paths } = choice(args);
+      const { site, raw, from, paths, prediction } = choice(args);
       const seq = args.context.seq + 1;
-      const decision = `${args.context.vm}:${seq}`;
-      const giveUpAtMs = args.event.atMs + ACCEPT_MS;
-      return {
-        seq,
-        deadlineMs: null,
-        move: { decision, from, to: site, source, paths, raw, switched: false, cancelling: false, giveUpAtMs },
+      const orderedAtMs = args.event.atMs;
+      const move: MoveUnderWay = {
+        ...{ decision: `${args.context.vm}:${seq}`, from, to: site, source, paths, raw, orderedAtMs },
+        ...{ delayUserMsPerS: prediction.delayUserMsPerS ?? 0, shared: false },
+        ...{ switched: false, cancelling: false, giveUpAtMs: orderedAtMs + ACCEPT_MS },
       };
+      return { seq, deadlineMs: null, move };
     }),
     {
       type: 'decide' as const,

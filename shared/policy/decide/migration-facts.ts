@@ -3,6 +3,7 @@ import type { FactOf } from '../../events/index.ts';
 import type { EndFact } from '../../migration/outcome.ts';
 import { type Lesson, type SiteTable, usableTimes } from '../state/sites.ts';
 import type { Vm } from '../state/state.ts';
+import type { Traffic } from '../state/traffic.ts';
 import type { VmTable } from '../state/vm-table.ts';
 import type { MachineEvent } from './machine.ts';
 
@@ -23,21 +24,22 @@ export function machineEvent({ type, data }: MigrationFact, { nowMs }: Vm): Mach
   return { type: KINDS[type], atMs: nowMs, decision: data.migration };
 }
 
-/** Removes the VM's move, if any, from the counts of its sites and paths. */
-export function endMove({ context: { move } }: Vm, sites: SiteTable): void {
-  if (move) sites.count(sites.named(move.from), sites.named(move.to), move.paths, -1);
+/** The tables that the facts of a migration change. */
+export interface MigrationTables {
+  readonly vmTable: VmTable;
+  readonly sites: SiteTable;
+  readonly traffic: Traffic;
 }
 
 /**
- * Sets the home to the site where the VM runs. If the move has ended, removes it from the counts of its sites and paths.
+ * Sets the home to the site where the VM runs. If the move has ended, removes it from the traffic.
  * @param vm the VM of the fact, with that move in its context
- * @returns the sample that a completed move adds to the correction of its pair; otherwise undefined
+ * @returns the sample that a completed move adds to the correction of its pair; undefined where it shared its uplinks, or has not completed
  */
 export function applyMigrationFact(
   fact: MigrationFact,
   vm: Vm,
-  vmTable: VmTable,
-  sites: SiteTable,
+  { vmTable, sites, traffic }: MigrationTables,
 ): Lesson | undefined {
   const { migration, from, to } = fact.data;
   switch (fact.type) {
@@ -45,23 +47,26 @@ export function applyMigrationFact(
       return undefined;
     case 'migration.switched.v1':
       vmTable.rehome(vm, to);
+      traffic.switched(migration, fact.data.atMs);
       return undefined;
     case 'migration.completed.v1': {
       vmTable.rehome(vm, to);
-      const { key, sample } = sites.learn(from, to, vm.context.move!.raw, usableTimes(fact.data.figures, vm.spec));
       vm.cameFrom = { site: from, atMs: vm.nowMs };
       vm.lastMove = { to, ended: 'completed', reason: '', atMs: vm.nowMs };
-      endMove(vm, sites);
+      traffic.end(migration, fact.data.atMs);
+      // Its times tell of the others on its uplinks, not of the paths.
+      if (vm.context.move!.shared) return undefined;
+      const { key, sample } = sites.learn(from, to, vm.context.move!.raw, usableTimes(fact.data.figures, vm.spec));
       return { pair: key, migration, sample };
     }
     case 'migration.failed.v1':
       vmTable.rehome(vm, fact.data.runsAt);
       vm.lastMove = { to, ended: 'failed', reason: fact.data.code, atMs: vm.nowMs };
-      endMove(vm, sites);
+      traffic.end(migration, fact.data.atMs);
       return undefined;
     case 'migration.cancelled.v1':
       vm.lastMove = { to, ended: 'cancelled', reason: fact.data.by, atMs: vm.nowMs };
-      endMove(vm, sites);
+      traffic.end(migration, fact.data.atMs);
       return undefined;
   }
 }

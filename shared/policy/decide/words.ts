@@ -27,7 +27,7 @@ const REFUSALS: Readonly<Record<FilterName, readonly [why: string, until: string
   ],
   'source-busy': ['the home already has as many moves as allowed', 'one of these moves ends'],
   'destination-busy': ['it already has as many moves as allowed', 'one of these moves ends'],
-  'path-busy': ['the paths to it already carry as many moves as allowed', 'one of these moves ends'],
+  'path-busy': ['other moves use the paths to it, and this one waits for its turn', 'one of these moves ends'],
   'not-converging': ['the VM writes to its memory faster than the paths there can copy it', 'the VM writes less'],
   'kept-apart': ['a VM from which this one is kept apart is there, or on its way', 'that VM has left it'],
   'follows-lead': ['the VM goes where the lead of its group goes', 'the lead goes there'],

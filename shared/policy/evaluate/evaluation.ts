@@ -1,13 +1,16 @@
-/** The result of an evaluation, and its published reason. */
+/** The result of evaluating a VM, and the reasons that are published of it. */
 import type { Vm } from '../state/state.ts';
 import type { DecisionSource } from '../state/vm-context.ts';
 import { ABOUT_DESTINATION } from './filters.ts';
 import type { Choice } from './weighed.ts';
 
-/** The policy's advice: stay; move at `readyAtMs`; or `blocked`: it would move, but a filter refuses. `reason` is published. */
+/**
+ * The policy's advice: stay; move at `readyAtMs`; or `blocked`: it would move, but a filter refuses, or its turn comes at `turnMs`
+ * only. `reason` is published.
+ */
 export type Advice =
   | { readonly kind: 'stay'; readonly reason: string }
-  | { readonly kind: 'blocked'; readonly reason: string }
+  | { readonly kind: 'blocked'; readonly reason: string; readonly turnMs?: number }
   | { readonly kind: 'move'; readonly reason: string; readonly choice: Choice; readonly readyAtMs: number };
 
 /**
@@ -24,11 +27,18 @@ export interface Evaluation {
   readonly advice: Advice;
   /** The site to evacuate to; computed only if the home is lost. */
   readonly refuge: Choice | undefined;
+  /** When the turn of its evacuation comes, if the paths to all refuges are in use, in ms since the epoch. */
+  readonly refugeTurnMs?: number;
   /** During a move: how much less it costs to serve from the destination than from the home, in user-milliseconds a second. */
   readonly targetGain: number;
   /** Why a move that was ordered is to be called off, beside a negative gain. */
   readonly callOff?: string | undefined;
 }
+
+/** Where a VM of a lost home goes. */
+export type Flight = Pick<Evaluation, 'refuge' | 'refugeTurnMs'>;
+/** It goes nowhere now. */
+export const NO_FLIGHT: Flight = { refuge: undefined };
 
 /** The published reason of a moving VM, by the source of its decision. */
 export const MOVING_BECAUSE: Readonly<Record<DecisionSource, string>> = {

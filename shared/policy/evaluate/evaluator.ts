@@ -20,14 +20,25 @@ import { absenceOf } from '../state/presence.ts';
 import type { SiteTable } from '../state/sites.ts';
 import type { Session, Site, Vm } from '../state/state.ts';
 import { StayCurve } from '../state/stay-curve.ts';
+import type { Traffic } from '../state/traffic.ts';
 import { lastFixMs, whyUnpopulated } from '../state/vm.ts';
 import type { DecisionSource } from '../state/vm-context.ts';
 import { isAllowed } from './affinity.ts';
 import { CandidateScan, SAFETY } from './candidate-scan.ts';
-import { type EstimateSettings, Estimates } from './estimates.ts';
-import { type Advice, type Evaluation, engaged, type HomeLost, MOVING_BECAUSE } from './evaluation.ts';
-import { breaksDeclaration, type FilterSettings, isSilent, refusal } from './filters.ts';
+import type { EstimateSettings } from './estimates.ts';
+import {
+  type Advice,
+  type Evaluation,
+  engaged,
+  type Flight,
+  type HomeLost,
+  MOVING_BECAUSE,
+  NO_FLIGHT,
+} from './evaluation.ts';
+import { type FilterName, type FilterSettings, isSilent, refusal } from './filters.ts';
 import { Groups } from './group.ts';
+import { MovePlanner } from './planner.ts';
+import { refugeOf } from './refuge.ts';
 import { ReusedRuleInput } from './rule-input.ts';
 import { type EvaluationSummary, topCandidates } from './summary.ts';
 import { type Choice, choiceOf, predictionOf, proposalOf, type Weighed } from './weighed.ts';
@@ -39,8 +50,8 @@ const ABOUT_AS_WELL = 0.8;
 /** Least slack during a move, in user-ms a second. The gain may be near zero, and a radius of zero would evaluate at every event. */
 const LEAST_SLACK = 0.01;
 
-/** Added to the cost of sites that a declaration asks to leave out. More than serving can cost. */
-const LAST_RESORT = 1e18;
+/** The reason of a move that waits for its turn: the same as of one that the limit of its paths refuses. */
+const WAITS: FilterName = 'path-busy';
 
 /** The slack, and the quiet radius, that lead to an evaluation at the next event. */
 const NEXT_EVENT = -1;
@@ -64,7 +75,7 @@ export class VmEvaluator {
   readonly #policy: AnyPolicy;
   readonly #filterSettings: FilterSettings;
   readonly #scan: CandidateScan;
-  readonly #estimates: Estimates;
+  readonly #planner: MovePlanner;
   readonly #peers: Peers;
   readonly #groups: Groups;
   readonly #ruleInput: ReusedRuleInput;
@@ -72,22 +83,23 @@ export class VmEvaluator {
   readonly #curve = new StayCurve();
 
   constructor(
-    sites: SiteTable,
+    traffic: Traffic,
     settings: EvaluationSettings,
     policy: AnyPolicy,
     filterSettings: FilterSettings,
     stays: StayKnowledge,
   ) {
     this.#stays = stays;
+    const { sites } = filterSettings;
     this.#sites = sites;
     this.#settings = settings;
     this.#policy = policy;
     this.#filterSettings = filterSettings;
-    this.#estimates = new Estimates(settings);
+    this.#planner = new MovePlanner(traffic, settings);
     this.#peers = filterSettings.peers;
-    this.#groups = new Groups(this.#peers, sites, this.#estimates);
+    this.#groups = new Groups(this.#peers, sites, this.#planner.estimates);
     this.#scan = new CandidateScan(sites, settings.network, settings.policy.sessionTimeoutMs, this.#groups);
-    this.#ruleInput = new ReusedRuleInput(this.#scan, sites, this.#estimates);
+    this.#ruleInput = new ReusedRuleInput(this.#scan, sites, this.#planner.estimates);
   }
 
   /**
@@ -108,14 +120,14 @@ export class VmEvaluator {
       scan.anchor(vm);
     }
     const homeLost = this.#homeLost(vm, nowMs);
-    const refuge = homeLost ? this.#refuge(vm, nowMs, homeLost) : undefined;
+    const flight = homeLost ? this.#flee(vm, nowMs, homeLost) : NO_FLIGHT;
     const lead = vm.affinity === null ? undefined : this.#peers.leadOf(vm);
     if (lead !== undefined) {
       // The lead decides: positions of its own users change nothing, and tell nothing about stays.
       vm.quietKm = Number.POSITIVE_INFINITY;
       vm.best = null;
       vm.cameBy = null;
-      return { populated: true, homeLost, refuge, targetGain: 0, ...this.#accompany(vm, lead, nowMs) };
+      return { populated: true, homeLost, ...flight, targetGain: 0, ...this.#accompany(vm, lead, nowMs) };
     }
     if (scan.active.length === 0) {
       vm.quietKm = -1;
@@ -130,26 +142,26 @@ export class VmEvaluator {
       vm.cameBy = null;
       vm.memory = null;
       const reason = engaged(vm, nowMs) ?? why;
-      return { populated: false, homeLost, advice: { kind: 'stay', reason }, refuge, targetGain: 0 };
+      return { populated: false, homeLost, advice: { kind: 'stay', reason }, ...flight, targetGain: 0 };
     }
     this.#noteBest(vm, nowMs);
     const policy = this.#policy;
-    if ('choose' in policy) return { populated: true, homeLost, refuge, ...this.#follow(policy, vm, nowMs) };
+    if ('choose' in policy) return { populated: true, homeLost, ...flight, ...this.#follow(policy, vm, nowMs) };
     if (vm.context.move) {
       const targetGain = scan.serving[0]! - scan.servingFrom(this.#sites.named(vm.context.move.to));
       vm.quietKm = this.#radiusKm(Math.max(Math.abs(targetGain) * GAIN_TOLERANCE, LEAST_SLACK));
       const reason = MOVING_BECAUSE[vm.context.move.source];
-      return { populated: true, homeLost, advice: { kind: 'stay', reason }, refuge, targetGain };
+      return { populated: true, homeLost, advice: { kind: 'stay', reason }, ...flight, targetGain };
     }
     const pause = engaged(vm, nowMs);
     if (pause !== undefined) {
       // During a cooldown an evaluation only learns dwell times.
       vm.quietKm = this.#radiusKm(Number.POSITIVE_INFINITY);
-      return { populated: true, homeLost, advice: { kind: 'stay', reason: pause }, refuge, targetGain: 0 };
+      return { populated: true, homeLost, advice: { kind: 'stay', reason: pause }, ...flight, targetGain: 0 };
     }
     const { advice, slackUserMsPerS } = this.#advise(policy, vm, nowMs);
     vm.quietKm = this.#radiusKm(slackUserMsPerS);
-    return { populated: true, homeLost, advice, refuge, targetGain: 0 };
+    return { populated: true, homeLost, advice, ...flight, targetGain: 0 };
   }
 
   /**
@@ -164,8 +176,8 @@ export class VmEvaluator {
       const gain = scan.serving[0]! - servingUserMsPerS;
       // There is no prediction for a site that serves worse.
       if (gain <= 0) return { site: site.id, servingUserMsPerS };
-      const weighed = this.#weigh(vm, site, gain);
-      const rejected = this.#rejected(vm, weighed, nowMs, 'policy');
+      const { weighed, turnMs } = this.#planner.plan(this.#weigh(vm, site, gain), nowMs);
+      const rejected = this.#rejected(vm, weighed, nowMs, 'policy') ?? (turnMs > nowMs ? WAITS : undefined);
       return {
         site: site.id,
         servingUserMsPerS,
@@ -188,7 +200,7 @@ export class VmEvaluator {
   order(vm: Vm, to: Site, nowMs: number): { choice: Choice; rejected: string | undefined } {
     this.#scan.scan(vm, nowMs);
     const gain = this.#scan.serving[0]! - this.#scan.servingFrom(to);
-    const weighed = this.#weigh(vm, to, gain);
+    const weighed = this.#planner.beside(this.#weigh(vm, to, gain, true), nowMs);
     const choice = choiceOf(weighed, this.#circumstances(vm, nowMs), 'ordered');
     return { choice, rejected: this.#rejected(vm, weighed, nowMs, 'operator') };
   }
@@ -235,17 +247,29 @@ export class VmEvaluator {
     }
     const slackUserMsPerS = mostGain * GAIN_TOLERANCE;
     if (chosen === undefined) return { advice: { kind: 'blocked', reason: blocked! }, slackUserMsPerS };
-    const choice = choiceOf(chosen, circumstances, 'better-site');
     // Users who should have reported by now may have gone, so no move is ordered until one of them reports again. Otherwise their
     // silence would count as the stay that proves a move to be worth it. A silence as long as the move proves nothing: every proof
     // takes longer than that.
     const { presentUntilMs, newestFixMs } = this.#scan;
     if (nowMs > Math.max(presentUntilMs, newestFixMs + chosen.option.durationMs)) {
       const readyAtMs = Number.POSITIVE_INFINITY;
+      const choice = choiceOf(chosen, circumstances, 'better-site');
       return { advice: { kind: 'move', reason: 'users-quiet', choice, readyAtMs }, slackUserMsPerS: NEXT_EVENT };
     }
     const readyAtMs = policy.readyAtMs(chosen.option, circumstances);
-    return { advice: { kind: 'move', reason: 'better-site', choice, readyAtMs }, slackUserMsPerS };
+    return { advice: this.#inTurn(chosen, nowMs, readyAtMs, circumstances), slackUserMsPerS };
+  }
+
+  /** Once a move is ready, it waits for its turn on the uplinks. */
+  #inTurn(chosen: Weighed, nowMs: number, readyAtMs: number, circumstances: Circumstances): Advice {
+    const reason = 'better-site';
+    if (nowMs < readyAtMs) return { kind: 'move', reason, choice: choiceOf(chosen, circumstances, reason), readyAtMs };
+    const { weighed, turnMs } = this.#planner.plan(chosen, nowMs);
+    if (turnMs > nowMs) {
+      this.#planner.wait(chosen, nowMs);
+      return { kind: 'blocked', reason: WAITS, turnMs };
+    }
+    return { kind: 'move', reason, choice: choiceOf(weighed, circumstances, reason), readyAtMs };
   }
 
   /**
@@ -285,7 +309,12 @@ export class VmEvaluator {
         continue;
       }
       if (chosen === undefined) enough = gain * ABOUT_AS_WELL;
-      const itsScore = policy.score(weighed.option, circumstances);
+      const { option } = weighed;
+      const waitMs = this.#planner.waitMs(weighed, nowMs);
+      const itsScore = policy.score(
+        waitMs === 0 ? option : { ...option, durationMs: option.durationMs + waitMs },
+        circumstances,
+      );
       if (itsScore <= score) continue;
       chosen = weighed;
       score = itsScore;
@@ -313,9 +342,7 @@ export class VmEvaluator {
     const weighed = this.#weigh(vm, candidates[wanted]!, serving[0]! - serving[wanted]!);
     const rejected = this.#rejected(vm, weighed, nowMs, 'policy');
     if (rejected !== undefined) return { advice: { kind: 'blocked', reason: rejected }, targetGain: 0 };
-    const reason = 'better-site';
-    const choice = choiceOf(weighed, this.#circumstances(vm, nowMs), reason);
-    return { advice: { kind: 'move', reason, choice, readyAtMs: nowMs }, targetGain: 0 };
+    return { advice: this.#inTurn(weighed, nowMs, nowMs, this.#circumstances(vm, nowMs)), targetGain: 0 };
   }
 
   /** The advice for a VM that follows a lead: it goes where the lead is or goes, whatever its own users would gain. */
@@ -331,28 +358,27 @@ export class VmEvaluator {
     const site = this.#sites.get(target);
     if (site === undefined || site.index < 0) return { advice: { kind: 'blocked', reason: 'with-lead-unknown' } };
     if (!this.#groups.isNext(vm, lead, site)) return { advice: { kind: 'blocked', reason: 'waits-for-group' } };
-    const weighed = this.#weigh(vm, site, this.#scan.serving[0]! - this.#scan.servingFrom(site));
+    const weighed = this.#weigh(vm, site, this.#scan.serving[0]! - this.#scan.servingFrom(site), true);
     // The lead was weighed for all of them, so no filter for comfort holds; but while a pause lasts, nobody sets out alone.
     const isPaused = lead.context.move === null && this.#filterSettings.isPaused();
     const rejected = isPaused ? 'automation-paused' : this.#rejected(vm, weighed, nowMs, 'operator');
     if (rejected !== undefined) return { advice: { kind: 'blocked', reason: `with-lead-${rejected}` } };
-    const choice = choiceOf(weighed, this.#circumstances(vm, nowMs), 'with-lead');
+    // A group moves at once: it shares the uplinks.
+    const beside = this.#planner.beside(weighed, nowMs);
+    const choice = choiceOf(beside, this.#circumstances(vm, nowMs), 'with-lead');
     return { advice: { kind: 'move', reason: 'with-lead', choice, readyAtMs: nowMs } };
   }
 
-  /** Predicts a move and prices it, with those of the VMs that go along. */
-  #weigh(vm: Vm, to: Site, gainUserMsPerS: number): Weighed {
+  /** Predicts a move and prices it, with those of the VMs that go along, as if no other were under way. */
+  #weigh(vm: Vm, to: Site, gainUserMsPerS: number, forced = false): Weighed {
     const pair = this.#sites.pair(vm.home, to);
-    const raw = this.#estimates.predict(vm.spec, pair);
-    let costUserMs = this.#estimates.costUserMs(pair, raw, this.#scan.weight);
-    let durationMs = raw.durationMs * pair.correction.duration;
+    const weighed = this.#planner.weigh(vm, pair, gainUserMsPerS, this.#scan.weight, forced);
     const companions = this.#groups.companions(vm, pair);
-    if (companions.length > 0) {
-      const more = this.#groups.priceOf(companions, pair, this.#scan.weight);
-      costUserMs += more.costUserMs;
-      durationMs += more.durationMs;
-    }
-    return { pair, raw, companions, option: { gainUserMsPerS, costUserMs, durationMs } };
+    if (companions.length === 0) return weighed;
+    const more = this.#groups.priceOf(companions, pair, this.#scan.weight);
+    const costUserMs = weighed.option.costUserMs + more.costUserMs;
+    const durationMs = weighed.option.durationMs + more.durationMs;
+    return { ...weighed, companions, option: { gainUserMsPerS, costUserMs, durationMs } };
   }
 
   /** The filter that refuses a move; undefined: none does. */
@@ -361,28 +387,14 @@ export class VmEvaluator {
     return refusal(proposalOf(vm, weighed, nowMs), this.#filterSettings, source);
   }
 
-  /**
-   * Finds the site to evacuate to: the best one that the filters pass, among the sites near the users and near the home. Sites that obey
-   * the VM's declaration come first.
-   */
-  #refuge(vm: Vm, nowMs: number, homeLost: HomeLost): Choice | undefined {
-    const scan = this.#scan;
-    let chosen: Weighed | undefined;
-    let least = Number.POSITIVE_INFINITY;
-    for (const site of scan.refuges(vm)) {
-      const serving = scan.servingFrom(site);
-      if (serving >= least) continue;
-      const weighed = this.#weigh(vm, site, scan.serving[0]! - serving);
-      if (this.#rejected(vm, weighed, nowMs, 'evacuation') !== undefined) continue;
-      const breaks = breaksDeclaration(proposalOf(vm, weighed, nowMs), this.#filterSettings);
-      // To leave one VM for another one mends nothing.
-      if (breaks && homeLost === 'shared') continue;
-      const worth = breaks ? serving + LAST_RESORT : serving;
-      if (worth >= least) continue;
-      chosen = weighed;
-      least = worth;
-    }
-    return chosen && choiceOf(chosen, this.#circumstances(vm, nowMs), `home-${homeLost}`);
+  /** Finds where a VM goes whose home is lost. */
+  #flee(vm: Vm, nowMs: number, homeLost: HomeLost): Flight {
+    const weigh = (to: Site, gain: number) => this.#weigh(vm, to, gain, true);
+    const fugitive = { vm, homeLost, nowMs, scan: this.#scan, weigh };
+    const { chosen, turnMs } = refugeOf(fugitive, this.#planner, this.#filterSettings);
+    if (chosen === undefined) return Number.isFinite(turnMs) ? { ...NO_FLIGHT, refugeTurnMs: turnMs } : NO_FLIGHT;
+    const weighed = this.#planner.beside(chosen, nowMs);
+    return { refuge: choiceOf(weighed, this.#circumstances(vm, nowMs), `home-${homeLost}`) };
   }
 
   /** True while the user stays within the VM's quiet radius, and the site nearest to the user remains the same. */

@@ -41,7 +41,7 @@ export interface FilterSettings {
 type Filter = (proposal: Proposal, settings: FilterSettings) => boolean;
 
 const HOUR_MS = 3_600_000;
-/** Time after which a refused move is tried again: sites and paths are busy for about as long as a move takes. */
+/** Time after which a refused move is tried again: a limit is reached for about as long as a move takes. */
 const RETRY_MS = 30_000;
 
 /** Each returns true where it refuses the site. */

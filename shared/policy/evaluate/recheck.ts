@@ -13,8 +13,10 @@ export function retryMs({ dwellMs }: { readonly dwellMs: number }): number {
 }
 
 /** When an evaluation expires although no user moves: the move becomes due, or the filter may pass it. Infinity: never. */
-export function recheckAtMs(vm: Vm, { advice, homeLost }: Evaluation, policy: PolicyConfig, atMs: number): number {
-  if (homeLost !== null) return atMs + retryMs(policy);
+export function recheckAtMs(vm: Vm, evaluation: Evaluation, policy: PolicyConfig, atMs: number): number {
+  const { advice, homeLost, refugeTurnMs } = evaluation;
+  if (homeLost !== null) return refugeTurnMs ?? atMs + retryMs(policy);
   if (advice.kind === 'move') return advice.readyAtMs > atMs ? advice.readyAtMs : Number.POSITIVE_INFINITY;
-  return advice.kind === 'blocked' ? retryAtMs(advice.reason, vm, policy, atMs) : Number.POSITIVE_INFINITY;
+  if (advice.kind !== 'blocked') return Number.POSITIVE_INFINITY;
+  return advice.turnMs ?? retryAtMs(advice.reason, vm, policy, atMs);
 }

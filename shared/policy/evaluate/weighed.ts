@@ -1,4 +1,5 @@
-import type { Prediction } from '../../events/index.ts';
+/** A candidate with the prediction and the price of a move there, and the choice that is made of it. */
+import type { Prediction, VmSpec } from '../../events/index.ts';
 import type { PredictedMove } from '../../model/move-model.ts';
 import { benefitUserMs, type Circumstances, type Option } from '../rules/policies.ts';
 import type { Pair, Vm } from '../state/state.ts';
@@ -19,21 +20,31 @@ export interface Choice {
 
 /** A candidate with the prediction and the price of a move there. */
 export interface Weighed {
+  readonly vm: string;
+  readonly spec: VmSpec;
   readonly pair: Pair;
+  /** Sum of the weights of the VM's users. */
+  readonly weight: number;
   readonly raw: PredictedMove;
   /** With the VMs that go along: the cost of all moves, and the time until the last one has ended. */
   readonly option: Option;
   readonly companions: readonly Companion[];
+  /** What a second of delay costs the users, in user-milliseconds. */
+  readonly delayUserMsPerS: number;
 }
 
 /** The prediction of the move, as it is published. */
-export function predictionOf({ pair, raw, option }: Weighed, circumstances: Circumstances): Prediction {
+export function predictionOf(
+  { pair, raw, option, delayUserMsPerS }: Weighed,
+  circumstances: Circumstances,
+): Prediction {
   return {
     durationMs: raw.durationMs * pair.correction.duration,
     interruptionMs: raw.interruptionMs * pair.correction.interruption,
     bytes: raw.bytes,
     costUserMs: option.costUserMs,
     benefitUserMs: benefitUserMs(option, circumstances),
+    delayUserMsPerS,
   };
 }
 

@@ -76,6 +76,9 @@ const KeptMove = Type.Object(
     to: Name,
     source: oneOf(['policy', 'evacuation', 'operator']),
     paths: Type.Array(Name),
+    orderedAtMs: Ms,
+    delayUserMsPerS: Amount,
+    shared: Type.Boolean(),
     raw: Type.Object({ durationMs: Amount, interruptionMs: Amount }, closed),
     switched: Type.Boolean(),
     cancelling: Type.Boolean(),
@@ -134,7 +137,7 @@ export const VM_RECORD = recordKind({
   kind: 'vm',
   keys: 'placement/vm/<partition>/<VM>',
   owner: 'placement',
-  version: 6,
+  version: 7,
   schema: KeptVm,
   upgrade: {
     0: fromVersion0,
@@ -144,6 +147,7 @@ export const VM_RECORD = recordKind({
     4: fromVersion4,
     // An affinity in version 5 has no relations to other VMs.
     5: (old) => old,
+    6: fromVersion6,
   },
 });
 
@@ -319,6 +323,16 @@ function fromVersion3(old: Old): unknown {
 /** Version 4 does not say how the users came to the best site. */
 function fromVersion4(old: Old): unknown {
   return { ...old, cameBy: null, endedStays: [] };
+}
+
+/**
+ * Version 6 does not say when a move under way was ordered: the last of the moves was. Nor does it say whether the move shares its
+ * uplinks, so it teaches nothing.
+ */
+function fromVersion6(old: Old): unknown {
+  const { move } = old.mind;
+  const traffic = { orderedAtMs: old.movesAtMs.at(-1) ?? 0, delayUserMsPerS: 0, shared: true };
+  return { ...old, mind: { ...old.mind, move: move && { ...move, ...traffic } } };
 }
 
 function sessionFromVersion0({ near: _, rtts, track, pace, ...rest }: Old): unknown {

@@ -31,7 +31,12 @@ export interface MoveUnderWay {
   readonly source: DecisionSource;
   /** Ids of the paths on which it was ordered. */
   readonly paths: readonly string[];
-  /** The model's prediction before the pair's correction; the measured times are compared with it. */
+  readonly orderedAtMs: number;
+  /** What a second of delay costs its users, in user-milliseconds. */
+  readonly delayUserMsPerS: number;
+  /** True: it has had to share an uplink with another move, so that its times teach nothing about the paths. */
+  readonly shared: boolean;
+  /** The model's prediction before the pair's correction, beside the moves that were under way; the measured times are compared with it. */
   readonly raw: Pick<Prediction, 'durationMs' | 'interruptionMs'>;
   readonly switched: boolean;
   readonly cancelling: boolean;

@@ -7,7 +7,7 @@ import { newDwellTimes } from './dwell-times.ts';
 import type { SiteTable } from './sites.ts';
 import type { Session, Vm } from './state.ts';
 import { newSession, whyUnpopulated } from './vm.ts';
-import { newVmContext } from './vm-context.ts';
+import { type MoveUnderWay, newVmContext } from './vm-context.ts';
 
 const HOUR_MS = 3_600_000;
 /** The moves of a VM that has not moved: shared, and replaced by the first move. */
@@ -84,6 +84,18 @@ export class VmTable {
       case 'session.detached.v1':
         return this.#detach(fact.data);
     }
+  }
+
+  /**
+   * Changes the move under way of one of these VMs.
+   * @returns the VM; undefined: the move is that of another process, or has ended
+   */
+  changeMove(decision: string, change: Partial<MoveUnderWay>): Vm | undefined {
+    const vm = this.vms.get(decision.slice(0, decision.lastIndexOf(':')));
+    const move = vm?.context.move;
+    if (vm === undefined || move?.decision !== decision) return undefined;
+    vm.context = { ...vm.context, move: { ...move, ...change } };
+    return vm;
   }
 
   /** Changes the home of a VM. */

@@ -29,6 +29,11 @@ export function lastFixMs({ sessions }: Vm): number {
   return sessions.reduce((last, { track }) => Math.max(last, track.atMs), -1);
 }
 
+/** True if the VM is there and may wait for its turn to move: it has no move, and no cooldown. */
+export function isWaiting(vm: Vm | undefined): vm is Vm {
+  return vm?.state === 'settled' || vm?.state === 'drifting' || vm?.state === 'evacuating';
+}
+
 /** Call after sites have come, moved or gone: the next position of a user evaluates the VM and searches the nearest site again. */
 export function forgetPlaces(vms: Iterable<Vm>): void {
   for (const vm of vms) {

@@ -40,6 +40,7 @@ const under = {
   source: 'policy',
   paths: [],
   raw: choice.raw,
+  ...{ orderedAtMs: 0, delayUserMsPerS: 0, shared: false },
   switched: false,
   cancelling: false,
   giveUpAtMs: null,

@@ -152,7 +152,7 @@ describe('why a VM stays or goes', () => {
     const text = explanationText({ ...EXPLAINED, candidates: refused('path-busy') }, undefined, 80);
     expect(text).toMatch(/^east +4\.50 +12\.3 s +87 ms +112 +2500 +path-busy$/m);
     expect(text).toMatch(/^west \(home\)$/m);
-    expect(text).toMatch(/^users +2; the oldest position is 20\.0 s old$/m);
+    expect(text).toMatch(/^active users +2; the oldest position is 20\.0 s old$/m);
   });
 
   test('what is declared of sites is told', () => {

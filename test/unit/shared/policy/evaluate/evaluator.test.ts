@@ -27,12 +27,12 @@ test('a second evaluation at the same instant gives the same result with and wit
         l.attach('v', `u${i}`);
         l.world.locate({ vm: 'v', user: `u${i}`, atMs: l.clock.now(), ...positionAt(place) });
       }
-      const { sites, vms } = l.world.placement;
+      const { sites, traffic, vms } = l.world.placement;
       const vm = vms.get('v')!;
       const { policy, limits } = config;
       const peers = new Peers(vms);
       const rules = { sites, peers, limits, ...policy, siteSilentMs: Number.POSITIVE_INFINITY, isPaused: () => false };
-      const evaluator = new VmEvaluator(sites, config, policyNamed('tagalong', policy), rules, {
+      const evaluator = new VmEvaluator(traffic, config, policyNamed('tagalong', policy), rules, {
         forecast: new Forecast(),
         ended: new EndedStays(),
       });
@@ -59,6 +59,7 @@ const UNDER_WAY = {
   source: 'policy' as const,
   paths: [],
   raw: { durationMs: 1, interruptionMs: 1 },
+  ...{ orderedAtMs: 0, delayUserMsPerS: 0, shared: false },
   switched: false,
   cancelling: false,
   giveUpAtMs: null,

@@ -41,8 +41,9 @@ function predictedAfter(bytes: number): { before: number; after: number } {
   const like = l.ended().at(-1)!;
   l.order('second', 's1');
   const { decision, prediction } = l.decided('move').at(-1)!;
-  const figures = { ...like.figures, bytes, durationMs: prediction!.durationMs / 10 };
-  const atMs = Math.round(l.clock.now()) + 1000;
+  const figures = { ...like.figures, bytes, durationMs: prediction!.durationMs / 10, phaseMs: {} };
+  l.pass(figures.durationMs);
+  const atMs = Math.round(l.clock.now());
   l.world.tell({ type: 'migration.completed.v1', data: { ...like, vm: 'second', migration: decision, atMs, figures } });
   l.order('third', 's1');
   return { before: prediction!.durationMs, after: l.decided('move').at(-1)!.prediction!.durationMs };

@@ -78,3 +78,30 @@ test('repeated events of a real move, and events after its VM is retired, are no
   for (const fact of facts) placement.apply(fact, l.clock.now());
   expect(placement.neverOrdered).toBe(0);
 });
+
+test.each<[string, { from?: string; to?: string; figures?: object }]>([
+  ['another destination', { to: 's2' }],
+  ['another source', { from: 's2' }],
+  ['longer times than have passed', { figures: { durationMs: 1e9 } }],
+])('the end of a real move with %s is ignored and counted', (_, { figures, ...sites }) => {
+  const { l, ended, placement } = moved();
+  l.pass(600_000);
+  l.order('v', 's0');
+  l.pass(1_000);
+  const atMs = Math.round(l.clock.now());
+  const { decision: migration } = l.decided('move').at(-1)!;
+  const data = {
+    ...ended,
+    migration,
+    from: 's1',
+    to: 's0',
+    atMs,
+    ...sites,
+    figures: { ...ended.figures, durationMs: 1, ...figures },
+  };
+  placement.apply({ type: 'migration.completed.v1', data }, atMs);
+  expect([l.homeOf('v'), l.stateOf('v')]).toEqual(['s1', 'moving']);
+  expect(placement.neverOrdered).toBe(1);
+  l.pass(600_000);
+  expect(l.homeOf('v')).toBe('s0');
+});
