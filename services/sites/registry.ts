@@ -153,7 +153,7 @@ export function siteRegistry(options: SiteRegistryOptions): SiteRegistry {
         const which = under.map(({ migration }) => migration).join(', ');
         throw new TagalongError(
           'SITE_IN_USE',
-          `${name}: moves to or from this site are under way (${which}); cancel them, or wait until they end`,
+          `${name}: moves to or from this site are under way (${which}); cancel them, or pause automatic moves (PUT /v1/automation) and wait until they end`,
         );
       }
       const vms = await hosts.vmsAt(name);

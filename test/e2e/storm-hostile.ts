@@ -48,8 +48,9 @@ export async function hostile(
       const service = int(random, 5) === 0 ? '' : serviceOf(input.path);
       const among = PROCESSES.filter((process) => process.startsWith(service));
       const name = among[int(random, among.length)]!;
-      const status = await send(await world.answering(name), input);
-      if (status === undefined) continue;
+      const answer = await send(await world.answering(name), input);
+      if (answer === undefined) continue;
+      const { status } = answer;
       answers.byStatus.set(status, (answers.byStatus.get(status) ?? 0) + 1);
       if (status >= 500 && status !== 503) {
         answers.faults.push(`${status} of ${name}: ${JSON.stringify(input).slice(0, 500)}`);
@@ -66,8 +67,11 @@ function serviceOf(path: string): string {
   return /\/(status|explanation|moves)$/.test(path) ? 'placement' : 'ingest';
 }
 
-/** @returns the status; undefined if no process answers */
-export async function send(url: string, { method, path, body }: Input): Promise<number | undefined> {
+/** @returns undefined if no process answers */
+export async function send(
+  url: string,
+  { method, path, body }: Input,
+): Promise<{ readonly status: number; readonly text: string } | undefined> {
   try {
     const response = await fetch(url + path, {
       method,
@@ -77,8 +81,7 @@ export async function send(url: string, { method, path, body }: Input): Promise<
         body: typeof body === 'string' ? body : JSON.stringify(body),
       }),
     });
-    await response.arrayBuffer();
-    return response.status;
+    return { status: response.status, text: await response.text() };
   } catch {
     return undefined;
   }

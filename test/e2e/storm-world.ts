@@ -93,26 +93,18 @@ export class Storm {
     body?: object,
   ): Promise<void> {
     const untilMs = Date.now() + PATIENCE_MS;
-    const statuses: (number | undefined)[] = [];
+    const answers = new Set<string>();
     while (Date.now() < untilMs) {
       for (const name of PROCESSES.filter((one) => one.startsWith(service))) {
         const url = await this.world.urlOf(name);
-        const status = await send(url, { method, path, body });
-        if (status !== undefined && [wanted].flat().includes(status)) return;
-        statuses.push(status);
+        const answer = await send(url, { method, path, body });
+        if (answer === undefined) continue;
+        if ([wanted].flat().includes(answer.status)) return;
+        answers.add(`${answer.status} ${answer.text}`);
       }
       await sleep(500);
     }
-    const answered = `${method} ${path} should be answered with ${wanted}: ${statuses.join()}`;
-    throw new Error(`${answered}\n${await this.#migrations()}`);
-  }
-
-  /** The migrations that each migrator knows. */
-  async #migrations(): Promise<string> {
-    const names = PROCESSES.filter((one) => one.startsWith('migrator'));
-    const urls = await Promise.all(names.map((name) => this.world.urlOf(name)));
-    const texts = urls.map((url) => fetch(`${url}/v1/migrations`).then((response) => response.text(), String));
-    return (await Promise.all(texts)).join('\n');
+    throw new Error(`${method} ${path} should be answered with ${wanted}: ${[...answers].join('\n')}`);
   }
 
   /** The merged VM status of both placements. */
@@ -182,8 +174,10 @@ export class Storm {
     await this.declareComing(10 + int(this.#random, 50));
     this.#count('a site is changed');
     await sleep(2000);
-    // The site stays until all moves to it and from it have ended.
+    // The site stays until all moves to it and from it have ended, so no further ones may begin.
+    await this.ask('placement', 'PUT', '/v1/automation', 202, { paused: true });
     await this.ask('migrator', 'DELETE', `/v1/sites/${COMING}?force=true`, 204);
+    await this.ask('placement', 'PUT', '/v1/automation', 202, { paused: false });
     this.#isThere = false;
     this.#count('a site is removed');
     await sleep(1000);
