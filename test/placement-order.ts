@@ -35,10 +35,12 @@ export async function writeOrder(
   const key = VM_PREFIX + keyOf(vm, partitions);
   const stored = await store.get(key);
   const before = stored ? valueBesideOutbox(VM_RECORD, stored.value) : { ...anyVm(), id: vm, home: from };
-  const raw = { durationMs: 1, interruptionMs: 1 };
-  const move = { decision, from, to, source: 'policy', paths: [], raw, switched: false, cancelling: false } as const;
-  const mind = { vm, seq, deadlineMs: null, move: { ...move, paths: [], giveUpAtMs: null }, failures: 0 };
-  const value = { ...before, state: 'moving', mind, nowMs: Math.max(before.nowMs, atMs), ...change };
+  const move: NonNullable<KeptVm['mind']['move']> = {
+    ...{ decision, from, to, source: 'policy', paths: [], switched: false, cancelling: false, giveUpAtMs: null },
+    ...{ raw: { durationMs: 1, interruptionMs: 1 }, orderedAtMs: atMs, delayUserMsPerS: 0, shared: false },
+  };
+  const mind = { vm, seq, deadlineMs: null, move, failures: 0 };
+  const value: KeptVm = { ...before, state: 'moving', mind, nowMs: Math.max(before.nowMs, atMs), ...change };
   const record = { v: VM_RECORD.version, value, outbox: [] };
   await store.put([{ key, value: record, revision: stored?.revision ?? 0 }]);
 }
