@@ -120,11 +120,15 @@ export function registerDashboard({ app }: HttpSurface, routes: DashboardRoutes)
 /** How often the token of an open stream is checked again. */
 const CHECK_MS = 2_000;
 
-/** Ends a stream once its token has expired or was revoked. A failed check proves nothing, so the stream goes on. */
+/**
+ * Ends a stream once its token has expired or was revoked. A failed check proves nothing, so the stream goes on. A viewer that does not
+ * read the end until the next check is disconnected.
+ */
 function endWithToken({ isStillValid }: FastifyRequest, raw: ServerResponse): void {
   if (isStillValid === undefined) return;
   const timer = setInterval(async () => {
-    if (!(await isStillValid().catch(() => true))) raw.end();
+    if (raw.writableEnded) raw.destroy();
+    else if (!(await isStillValid().catch(() => true))) raw.end();
   }, CHECK_MS);
   raw.once('close', () => clearInterval(timer));
 }

@@ -64,7 +64,8 @@ export function createViewers(source: Source): Viewers {
     quiet = isQuiet ? quiet + 1 : 0;
     const lines = new Map<string, string>();
     for (const viewer of viewers) {
-      if (viewer.behind) continue;
+      // A stream that has ended stays here until its last line is read.
+      if (viewer.behind || viewer.response.writableEnded) continue;
       if (!viewer.fresh && isQuiet && quiet % QUIET_FRAMES !== 0) continue;
       send(viewer, changes, lines);
     }
@@ -98,6 +99,8 @@ export function createViewers(source: Source): Viewers {
       const viewer: Viewer = { ...opened, response, fresh: true, behind: false };
       viewers.add(viewer);
       response.once('close', () => remove(viewer));
+      // Without a listener an error of one connection would end the process.
+      response.on('error', () => response.destroy());
       // People watch in real time, however fast the services' clock runs.
       timer ??= setInterval(frame, FRAME_MS);
       return true;
