@@ -3,7 +3,7 @@
  * one is the site with which this move is made: the source by the name of the server, the destination by the client's distinguished
  * name. A certificate of the same authority is not enough.
  */
-import { chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import { distinguishedName } from '#shared/hypervisor/qemu/holder.ts';
@@ -18,7 +18,8 @@ export interface Certificates {
 }
 
 /**
- * Copies the agent's certificates to where a QEMU can read them, under the file names that QEMU expects.
+ * Copies the agent's certificates to where a QEMU can read them, under the file names that QEMU expects. The folder stays the agent's: a
+ * QEMU that could change it could lead its removal into the folder of another VM.
  * @returns the folder
  */
 async function layOut({ tls, folder }: Certificates): Promise<string> {
@@ -38,7 +39,8 @@ async function layOut({ tls, folder }: Certificates): Promise<string> {
     await writeFile(join(dir, name), await readFile(path), { mode: 0o600 });
     await chown(join(dir, name), uid, gid);
   }
-  await chown(dir, uid, gid);
+  await chown(dir, 0, gid);
+  await chmod(dir, 0o750);
   return dir;
 }
 
