@@ -26,6 +26,7 @@ export interface MoveCheck {
    * Returns false if placement did not make the decision or order the migration, if the event contradicts the order, or if the migration
    * has ended already. Such an event must change nothing. Returns true for events of all other types. Returns a promise only if a record
    * has to be read.
+   * @throws TagalongError EVENT_INVALID, and those of the store; only with `unproven: 'throw'`
    */
   admits(event: Event): boolean | Promise<boolean>;
   /** The order of a migration; undefined if it is unknown. */
@@ -40,6 +41,11 @@ export interface MoveCheckOptions {
   readonly log: Log;
   /** The number of partitions of the bus. */
   readonly partitions: number;
+  /**
+   * An event of a move of which no record is left, or whose record cannot be read: ignore it, or throw, so that the bus delivers it again
+   * and then makes it a dead letter. @default 'drop'
+   */
+  readonly unproven?: 'drop' | 'throw';
   /** @default the machine's */
   readonly quotaClock?: Clock;
 }
@@ -49,7 +55,14 @@ export interface MoveCheckOptions {
  * migration. Placement's record proves a decision while its move is under way. The migrator's records prove the other moves: the
  * migrator writes a record before it publishes.
  */
-export function moveCheck({ store, clock, log, partitions, quotaClock }: MoveCheckOptions): MoveCheck {
+export function moveCheck({
+  store,
+  clock,
+  log,
+  partitions,
+  unproven = 'drop',
+  quotaClock,
+}: MoveCheckOptions): MoveCheck {
   const moves = new OrderedMoves();
   /** Moves by decisions that nothing proves. They count only beside the migrator's record. */
   const claimed = new RecentMap<OrderedMove>(MAX_CLAIMED);
@@ -114,7 +127,8 @@ export function moveCheck({ store, clock, log, partitions, quotaClock }: MoveChe
         if (migration === `${vm}:${number}` && number >= 1 && number <= seq) {
           if (claim === undefined) {
             quota.spend();
-            return false;
+            if (unproven === 'drop') return false;
+            throw new TagalongError('EVENT_INVALID', `${migration}: no record of this move is left; tell it by hand`);
           }
           moves.add(migration, claim);
           return judge(fact) ?? false;
@@ -122,6 +136,7 @@ export function moveCheck({ store, clock, log, partitions, quotaClock }: MoveChe
       }
     } catch (error) {
       // Without the record the check can neither accept nor refute the event.
+      if (unproven === 'throw') throw error;
       if (!isUnreadable(error)) trouble.failed(error, { vm });
       return false;
     }

@@ -2,7 +2,7 @@
  * Notifies other systems of moves. Each webhook has a consumer group of its own, so that one without an answer delays no other.
  * A notification that fails is sent again for some seconds, and then as often as the bus delivers its event again. After
  * that the event is a dead letter, which an operator replays. A refusal (a status of 400 to 499) ends the sending at once. Events of moves
- * that placement did not order are not told.
+ * that placement did not order are not told. An event whose move no record proves any more becomes a dead letter.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
@@ -52,7 +52,7 @@ export function createWebhooks({ bus, store, clock, config, log: parent }: Webho
   const hooks = config.webhooks.map((webhook) => ({
     webhook,
     // Each webhook gets the events in an order of its own, and the end of a move is admitted once.
-    check: moveCheck({ store, clock, log, partitions: config.bus.partitions }),
+    check: moveCheck({ store, clock, log, partitions: config.bus.partitions, unproven: 'throw' }),
     admitted: new RecentMap<Told>(REMEMBERED),
   }));
   let subscriptions: Subscription[] = [];

@@ -6,6 +6,7 @@ import { createWebhooks, type Webhooks } from '#services/webhook/service.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { DEFAULT_CONFIG } from '#shared/config/load.ts';
+import { TagalongError } from '#shared/errors.ts';
 import { type Data, type Event, envelop, type Fact, type Figures } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
@@ -172,4 +173,30 @@ test('the end of a move whose notification failed is told when an operator repla
   await bus.publish([{ ...event('completed'), id: 'replay:completed' }]);
   await vi.waitFor(() => expect(notified).toHaveLength(1));
   expect(webhooks!.refused).toBe(0);
+});
+
+test('an event whose move no record proves any more becomes a dead letter, and is not dropped', async () => {
+  const rejected: Event[] = [];
+  await bus.subscribe({ group: 'letters', types: ['event.rejected.v1'] }, async (batch) => {
+    rejected.push(...batch.map((delivery) => delivery.event));
+  });
+  await writeMigration(store, decision(2).data as Data<'placement.decided.v1'>);
+  await listen({ name: 'ams', url });
+  await bus.publish([event('completed'), event('failed')]);
+  await vi.waitFor(() => expect(rejected).toHaveLength(1), PATIENTLY);
+  expect(rejected[0]!.data).toMatchObject({ code: 'EVENT_INVALID' });
+  await vi.waitFor(() => expect(notified).toHaveLength(1), PATIENTLY);
+});
+
+test('an event is told after an outage of the store', async () => {
+  await writeMigration(store, decision(1).data as Data<'placement.decided.v1'>);
+  const { get } = store;
+  let outages = 0;
+  store = {
+    ...store,
+    get: (key) => (outages++ < 2 ? Promise.reject(new TagalongError('STORE_UNREACHABLE', 'no answer')) : get(key)),
+  };
+  await listen({ name: 'ams', url });
+  await bus.publish([event('accepted')]);
+  await vi.waitFor(() => expect(notified).toHaveLength(1), PATIENTLY);
 });
