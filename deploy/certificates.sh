@@ -28,7 +28,7 @@ shift
 for wanted in "$@"; do
   name=${wanted%%=*}
   case $name in
-    '' | -* | .* | *[!A-Za-z0-9._-]* | ca)
+    '' | -* | .* | *[!A-Za-z0-9._-]* | ca | crl)
       echo "$0: \"$name\" cannot be the name of a certificate; use letters, digits, dots, dashes and underscores" >&2
       exit 2
       ;;
@@ -43,6 +43,11 @@ done
 umask 077
 mkdir -p "$folder"
 cd "$folder"
+if [ "$task" = revoke ]; then
+  for name in "$@"; do
+    [ -s "$name.pem" ] || { echo "$0: $name.pem is not there; nothing was revoked" >&2; exit 1; }
+  done
+fi
 
 key() { openssl ecparam -name prime256v1 -genkey -noout -out "$1"; }
 
@@ -55,20 +60,23 @@ fi
 if [ "$task" = revoke ]; then
   # What `openssl ca` needs: its own record of what is revoked, and the form of the list.
   touch revoked.txt
+  failed=0
   printf '[ca]\ndefault_ca=ours\n[ours]\ndatabase=revoked.txt\ndefault_md=sha256\ndefault_crl_days=3650\n' >ca.cnf
   ours='-config ca.cnf -cert ca.pem -keyfile ca.key'
   for name in "$@"; do
     # shellcheck disable=SC2086
-    openssl ca $ours -revoke "$name.pem" 2>/dev/null || {
-      echo "$0: $name.pem is not there, or is revoked already" >&2
-      exit 1
-    }
+    said=$(openssl ca $ours -revoke "$name.pem" 2>&1) && continue
+    case $said in
+      *[Aa]'lready revoked'*) echo "$0: $name.pem is revoked already" >&2 ;;
+      *) echo "$0: $name.pem cannot be revoked: $said" >&2; failed=1 ;;
+    esac
   done
+  # Also after a failure: the list must name all that are revoked.
   # shellcheck disable=SC2086
   openssl ca $ours -gencrl -out crl.pem.new 2>/dev/null
   mv crl.pem.new crl.pem
   rm -f ca.cnf
-  exit 0
+  exit $failed
 fi
 
 for wanted in "$@"; do
