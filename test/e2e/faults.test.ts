@@ -12,8 +12,8 @@ async function faultOf(args: readonly string[], env?: Record<string, string>) {
 describe('an invalid command line ends with status 2 and one line', () => {
   test.each([
     [[], 'choose one of'],
-    [['fly'], "unknown command 'fly'"],
-    [['statsu'], 'Did you mean status?'],
+    [['fly'], 'there is no command "fly"; choose one of start'],
+    [['statsu'], 'did you mean status?'],
     [['start', '--sped', '1'], 'Did you mean --speed?'],
     [['start', '--speed', '0'], 'above 0'],
     [['start', '--speed', 'fast'], 'or max'],

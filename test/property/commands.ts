@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { TERMINAL_TYPES } from '#shared/events/index.ts';
 import type { Fault } from '#shared/hypervisor/simulated/faults.ts';
+import { START_MS } from '../unit/shared/policy/world.ts';
 import { type Harness, type ProcessName, SITES } from './harness.ts';
 
 export interface Command {
@@ -112,9 +113,20 @@ const late = fc
   .tuple(index, fc.integer({ min: 1, max: 100_000 }), fc.constantFrom(0, 1.4, 3))
   .map(([i, agoMs, place]) =>
     command(`a fix of u${i} at ${place} comes ${agoMs} ms late`, (h) =>
-      h.fix(h.vms[i]!, `u${i}`, place, h.nowMs - agoMs),
+      h.fix(h.vms[i]!, `u${i}`, place, freeInstant(h, h.nowMs - agoMs)),
     ),
   );
+
+/**
+ * The first instant from `fromMs` on at which no user was seen: two VMs of one instant have no order across partitions. It lies after
+ * the start, because an earlier position counts at the start.
+ */
+function freeInstant(harness: Harness, fromMs: number): number {
+  const taken = new Set(harness.of('location.reported.v1').map(({ data }) => data.atMs));
+  let atMs = Math.max(fromMs, START_MS + 1);
+  while (taken.has(atMs)) atMs++;
+  return Math.min(atMs, harness.nowMs);
+}
 
 type Away = fc.Arbitrary<number>;
 
