@@ -6,6 +6,7 @@ import type { HttpConfig } from '#shared/config/schema.ts';
 import { type AnswerCode, type ErrorCode, TagalongError } from '#shared/errors.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { type RepeatedFault, repeatedFault } from '#shared/log-repeats.ts';
+import { withoutSecrets } from '#shared/token-text.ts';
 import { auditRequests } from './audit.ts';
 import { type Credentials, requireCredentials } from './auth.ts';
 import { refuseForeignPages } from './foreign-pages.ts';
@@ -233,5 +234,5 @@ export function answer(
   code: ErrorCode | AnswerCode,
   message: string,
 ): FastifyReply {
-  return reply.code(status).send({ error: { code, message } });
+  return reply.code(status).send({ error: { code, message: withoutSecrets(message) } });
 }

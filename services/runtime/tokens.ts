@@ -11,6 +11,7 @@ import { ROLES, type Role } from '#shared/roles.ts';
 import { closed, Ms, Name, oneOf, orNull, recordKind } from '#shared/store/records.ts';
 import type { Store } from '#shared/store/store.ts';
 import { getRecord, isUnreadable, listRecords, updateRecord } from '#shared/store/update.ts';
+import { tokenIdIn } from '#shared/token-text.ts';
 
 const PREFIX = 'token/';
 
@@ -52,8 +53,12 @@ export interface Tokens {
   ): Promise<IssuedToken & { readonly token: string }>;
   /** All tokens, the oldest first, including those that have expired. @throws TagalongError of the store */
   list(): Promise<IssuedToken[]>;
-  /** Every process refuses the token within {@link FRESH_MS}. @throws TagalongError TOKEN_UNKNOWN; of the store */
-  revoke(id: string): Promise<void>;
+  /**
+   * Every process refuses the token within {@link FRESH_MS}.
+   * @param shown its id, or the token itself
+   * @throws TagalongError TOKEN_UNKNOWN; of the store
+   */
+  revoke(shown: string): Promise<void>;
   /** The record of a valid token; undefined for any other text. @throws TagalongError STORE_UNREACHABLE */
   recognise(shown: string): Promise<IssuedToken | undefined>;
 }
@@ -99,7 +104,8 @@ export function createTokens(store: Store, clock: Pick<Clock, 'now'>): Tokens {
         .map(({ key, value: { hash: _, ...rest } }) => ({ id: key.slice(PREFIX.length), ...rest }))
         .sort((a, b) => a.createdAtMs - b.createdAtMs);
     },
-    async revoke(id) {
+    async revoke(shown) {
+      const id = tokenIdIn(shown);
       await updateRecord(store, TOKEN_RECORD, PREFIX + id, (present) => {
         if (present === undefined) {
           throw new TagalongError('TOKEN_UNKNOWN', `no token has the id ${id}; "tagalong token list" lists all`);

@@ -2,6 +2,7 @@
 import type { IssuedToken } from '#services/runtime/tokens.ts';
 import { instant } from '#shared/format.ts';
 import type { Role } from '#shared/roles.ts';
+import { tokenIdIn } from '#shared/token-text.ts';
 import { table } from '../output/table.ts';
 import { ask, type ServerOptions } from './client.ts';
 
@@ -47,8 +48,13 @@ export async function listTokens(options: ServerOptions): Promise<void> {
   );
 }
 
-/** Revokes a token. @throws TagalongError the errors of `ask` */
-export async function revokeToken(id: string, options: ServerOptions): Promise<void> {
+/**
+ * Revokes a token.
+ * @param shown its id, or the token itself, whose secret is not sent
+ * @throws TagalongError the errors of `ask`
+ */
+export async function revokeToken(shown: string, options: ServerOptions): Promise<void> {
+  const id = tokenIdIn(shown);
   await ask(options, 'DELETE', `/v1/tokens/${encodeURIComponent(id)}`);
   process.stdout.write(options.json ? `${JSON.stringify({ id, revoked: true })}\n` : `Token ${id} is revoked.\n`);
 }
