@@ -4,7 +4,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { HttpConfig } from '#shared/config/schema.ts';
 import { asksForTokens } from '#shared/config/sign-in.ts';
 import { TagalongError } from '#shared/errors.ts';
@@ -13,8 +13,10 @@ import { TagalongError } from '#shared/errors.ts';
 export function refuseForeignPages(app: FastifyInstance, config: HttpConfig): void {
   const names = config.hosts.map((name) => name.toLowerCase());
   const isOpen = !asksForTokens(config);
-  app.addHook('onRequest', async ({ method, headers }) => {
-    if (!isOwnName(headers.host, names, isOpen)) {
+  app.addHook('onRequest', async (request) => {
+    const { method, headers } = request;
+    const mayHaveAnyName = !isOpen && isOfProgram(request);
+    if (!mayHaveAnyName && !isOwnName(headers.host, names, isOpen)) {
       throw new TagalongError('HOST_REFUSED', 'host: is not a name of this server; add the name to http.hosts');
     }
     if (!isOwnPage(method, headers, names)) {
@@ -24,6 +26,14 @@ export function refuseForeignPages(app: FastifyInstance, config: HttpConfig): vo
       );
     }
   });
+}
+
+/**
+ * True if another process calls the server by a name of its network: a dashboard passes a request on, or Prometheus reads the metrics. A
+ * foreign page has no token. On an open route a made-up token would not be checked, so there it is no proof.
+ */
+function isOfProgram({ headers, routeOptions: { url, config } }: FastifyRequest): boolean {
+  return url === '/metrics' || (headers.authorization !== undefined && config?.access !== 'open');
 }
 
 /**

@@ -118,7 +118,13 @@ test('with http.hosts a server accepts these names only, and their pages behind 
   expect(await status({ host: 'edge.example' })).toBe(202);
   expect(await status({ host: 'EDGE.example:443' })).toBe(202);
   expect(await status({ host: `127.0.0.1:${port}`, origin: 'https://edge.example' })).toBe(202);
-  expect(await status({ host: 'other.example' })).toBe(403);
+  // Another process may use a name of its network; a foreign page has no token, and open routes check none.
+  expect(await status({ host: 'other.example' })).toBe(202);
+  expect((await send(port, 'GET', '/metrics', { host: 'other.example' })).status).toBe(200);
+  const refused = { status: 403, code: 'HOST_REFUSED' };
+  expect(await send(port, 'PUT', '/v1/automation', { ...json, host: 'other.example' }, pause)).toEqual(refused);
+  const made = { host: 'other.example', authorization: 'Bearer made up' };
+  expect(await send(port, 'GET', '/dashboard/past?atMs=0', made)).toEqual(refused);
   expect(await status({ host: 'edge.example', origin: 'https://other.example' })).toBe(403);
 });
 
@@ -243,5 +249,21 @@ describe('the audit', () => {
     ]);
     expect(logged.join('')).not.toMatch(/41\.4993|81\.6944|"ann"|"bob"/);
     expect(logged.join('')).not.toContain(TOKEN);
+  });
+
+  test('has at most 50 lines a second about callers without a name, and counts the others', async () => {
+    const { port } = await serve({ token: TOKEN, hosts: ['edge.example'] });
+    const fromMs = performance.now();
+    const orders = Array.from({ length: 130 }, () => send(port, 'GET', '/', { host: 'other.example' }));
+    expect((await Promise.all(orders)).every(({ code }) => code === 'HOST_REFUSED')).toBe(true);
+    const tookMs = performance.now() - fromMs;
+    const leftOut = () => audit().reduce((sum, line) => sum + Number(line.leftOut ?? 0), 0);
+    const told = () => audit().filter(({ outcome }) => outcome === 'refused').length;
+    await vi.waitFor(() => expect(told() + leftOut()).toBe(130), PATIENTLY);
+    expect(told()).toBeLessThanOrEqual(50 * (1 + Math.ceil(tookMs / 1_000)));
+    // With a name there is no limit.
+    const headers = { ...json, authorization: `Bearer ${TOKEN}` };
+    await send(port, 'POST', '/v1/sites/nowhere/drain', headers, '{"draining":true}');
+    await vi.waitFor(() => expect(audit().at(-1)).toMatchObject({ who: 'http.token' }), PATIENTLY);
   });
 });
