@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { run } from '#services/agent/process.ts';
+import { isOfAuthority } from '#services/sites/hosts/credentials.ts';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import { holderOf, type Subject } from '#shared/hypervisor/qemu/holder.ts';
 import { bad, type Finding, ok } from './finding.ts';
@@ -90,8 +91,9 @@ export async function certificateFinding(
   const what = 'certificate';
   const remedy = 'sh deploy/certificates.sh FOLDER control SITE=ADDRESS makes them';
   try {
-    const [authority, own] = [new X509Certificate(await readFile(ca)), new X509Certificate(await readFile(cert))];
-    if (!own.verify(authority.publicKey)) return bad('missing', what, `${cert} is not of the authority ${ca}`, remedy);
+    const pem = { ca: await readFile(ca), cert: await readFile(cert) };
+    const own = new X509Certificate(pem.cert);
+    if (!isOfAuthority(pem)) return bad('missing', what, `${cert} is not of the authority ${ca}`, remedy);
     if (!own.checkPrivateKey(createPrivateKey(await readFile(key)))) {
       return bad('missing', what, `${key} is not the key of ${cert}`, remedy);
     }

@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import type { Credentials } from '#shared/hypervisor/qemu/client.ts';
 import type { Log } from '#shared/log.ts';
-import { readCredentials } from '../sites/hosts/credentials.ts';
+import { isOfAuthority, readCredentials } from '../sites/hosts/credentials.ts';
 
 const LOOK_MS = 1_000;
 
@@ -55,9 +55,9 @@ async function identityOf(files: AgentConfig['tls']): Promise<string> {
   return all.map(({ dev, ino, size, mtimeNs }) => `${dev}.${ino}.${size}.${mtimeNs}`).join(' ');
 }
 
-/** @throws Error where the certificate is not of this authority, or the key is that of another certificate */
+/** @throws Error where the certificate is of none of these authorities, or the key is that of another certificate */
 function refuseUnfit({ ca, cert, key }: Credentials): void {
+  if (!isOfAuthority({ ca, cert })) throw new Error('the certificate is of another authority');
   const own = new X509Certificate(cert);
-  if (!own.verify(new X509Certificate(ca).publicKey)) throw new Error('the certificate is of another authority');
   if (!own.checkPrivateKey(createPrivateKey(key))) throw new Error('the key is that of another certificate');
 }

@@ -1,6 +1,6 @@
 /** The doctor's findings about a host. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -78,6 +78,7 @@ describe('a certificate', () => {
     cert: join(folder, cert),
     key: join(folder, key),
   });
+  const both = (...names: string[]) => names.map((name) => readFileSync(join(folder, name), 'utf8')).join('');
   const afterDays = (days: number) => Date.now() + days * 86_400_000;
 
   test('must be from its authority, with its own key', async () => {
@@ -95,6 +96,48 @@ describe('a certificate', () => {
       found: expect.stringContaining('is not that of the site oslo'),
     });
     expect((await certificateFinding(files('ours/none.pem'), Date.now(), 'boston')).state).toBe('missing');
+  });
+
+  test('may be of one of several authorities, or of one between it and them', async () => {
+    writeFileSync(join(folder, 'two.pem'), both('other/ca.pem', 'ours/ca.pem'));
+    expect((await certificateFinding(files('two.pem'), Date.now(), 'boston')).state).toBe('ok');
+    const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
+    const request = (name: string, subject: string) =>
+      openssl(
+        ...['req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', subject],
+        ...['-keyout', `${name}.key`, '-out', `${name}.csr`],
+      );
+    const sign = (name: string, by: string) =>
+      openssl(
+        ...[
+          'x509',
+          '-req',
+          '-days',
+          '825',
+          '-in',
+          `${name}.csr`,
+          '-CA',
+          `${by}.pem`,
+          '-CAkey',
+          `${by}.key`,
+          '-CAcreateserial',
+        ],
+        ...['-extfile', `${name}.ext`, '-out', `${name}.pem`],
+      );
+    writeFileSync(join(folder, 'between.ext'), 'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign');
+    writeFileSync(join(folder, 'leaf.ext'), 'subjectAltName=DNS:boston');
+    request('between', '/CN=between');
+    sign('between', 'ours/ca');
+    request('leaf', '/OU=site/CN=boston');
+    sign('leaf', 'between');
+    writeFileSync(join(folder, 'chain.pem'), both('leaf.pem', 'between.pem'));
+    writeFileSync(join(folder, 'authorities.pem'), both('ours/ca.pem', 'between.pem'));
+    const state = async (ca: string, cert: string) =>
+      (await certificateFinding(files(ca, cert, 'leaf.key'), Date.now(), 'boston')).state;
+    expect(await state('ours/ca.pem', 'chain.pem')).toBe('ok');
+    expect(await state('authorities.pem', 'leaf.pem')).toBe('ok');
+    expect(await state('ours/ca.pem', 'leaf.pem')).toBe('missing');
+    expect(await state('other/ca.pem', 'chain.pem')).toBe('missing');
   });
 
   test('is wanting shortly before it expires, after 825 days', async () => {
