@@ -53,6 +53,11 @@ export function createRelay(services: readonly string[], token: string | undefin
       const { status, text } = await ask(`/v1/vms/${encodeURIComponent(vm)}/explanation`);
       const answer = parsed(text);
       if (status === 200 && answer !== undefined) return answer as Explained;
+      if (status === 401 || status === 429) {
+        const fault = status === 401 ? 'accept no token of the dashboard' : 'limit the requests of the dashboard';
+        const right = 'sign in, or give the dashboard a token of the role admin (http.tokens)';
+        throw new TagalongError('SERVER_UNREACHABLE', `the services ${fault}; ${right}`);
+      }
       const { code, message } = answer?.error ?? {};
       if (typeof code !== 'string')
         throw new TagalongError(

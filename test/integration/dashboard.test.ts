@@ -116,6 +116,17 @@ describe('a dashboard that runs alone', () => {
     expect((await fetch(`${url}/v1/vms/v/moves`, { method: 'POST' })).status).toBe(401);
   });
 
+  test('fails with SERVER_UNREACHABLE where the services refuse its token, or the number of its requests', async () => {
+    const url = await serve(({ app }) => {
+      const few = { config: { access: 'read', rateLimit: { max: 1 } } } as const;
+      app.get('/v1/vms/:vm/explanation', few, async () => ({ vm: 'v', home: 'west' }));
+    });
+    const error = { code: 'SERVER_UNREACHABLE', message: expect.stringContaining('admin') };
+    await expect(createRelay([url], undefined).explain('v')).rejects.toMatchObject(error);
+    await expect(createRelay([url], TOKEN).explain('v')).rejects.toMatchObject(error);
+    await expect(createRelay([url], TOKEN).explain('v')).rejects.toMatchObject(error);
+  });
+
   test('names the missing setting if it has no services', async () => {
     await expect(createRelay([], TOKEN).explain('v')).rejects.toMatchObject({
       code: 'SERVER_UNREACHABLE',
