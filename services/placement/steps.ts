@@ -14,6 +14,7 @@ import {
   traceparentOf,
 } from '#shared/events/index.ts';
 import type { Log } from '#shared/log.ts';
+import { type RepeatedFault, repeatedFault } from '#shared/log-repeats.ts';
 import type { EndFact } from '#shared/migration/outcome.ts';
 import type { PlacementOutput } from '#shared/policy/output.ts';
 import { Placement } from '#shared/policy/placement.ts';
@@ -65,6 +66,9 @@ const MIN_CONTEXTS = 50_000;
 /** How many ended moves are remembered at least: more than can end between two reads of the store. */
 const MIN_ENDED_MOVES = 4_096;
 
+/** The record of a decision cannot be read. */
+const UNKNOWN = Symbol('unknown');
+
 /** A core that knows no site and no VM. */
 export function newCore({ network, move, policy, limits, hypervisor, ingest }: Config, forecast?: Forecast): Placement {
   const postCopy = hypervisor.kind === 'qemu' && hypervisor.postCopy;
@@ -103,12 +107,14 @@ export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm>
   /** The facts that ended moves, by their decisions. */
   readonly #ended = new RecentMap<EndFact>(MIN_ENDED_MOVES);
   readonly #quota = readQuota(realClock());
+  readonly #unknown: RepeatedFault;
   #mine: readonly number[] = [];
   #remoteMoves: RemoteMoves;
 
   constructor(options: PlacementStepsOptions) {
     const { store, clock, setAside, core } = options;
     this.#options = options;
+    this.#unknown = repeatedFault(options.log, 'decisions of other placements are ignored', 'warn');
     this.#remoteMoves = new RemoteMoves(core.traffic, this.#ended);
     this.corrections = new SharedValue({
       ...{ clock, maxAgeMs: CORRECTIONS_AGE_MS },
@@ -184,14 +190,22 @@ export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm>
     });
   }
 
-  /** A decision that cannot be looked up does not count: the migrator judges the limits over all moves. */
+  /**
+   * A decision that cannot be looked up does not count: the migrator judges the limits over all moves. It must not hold up the batch,
+   * which also has heartbeats.
+   */
   async #isMade({ event }: Delivery, core: Placement): Promise<boolean> {
     const { vm, decision } = event.data as Data<'placement.decided.v1'>;
     const { store, config, log } = this.#options;
     // Nobody else decides about the VMs of these partitions.
     if (this.#isIn(this.#mine, vm) || !this.#quota.isLeft()) return false;
     const { partitions } = config.bus;
-    const judgement = judgeDecision(event.data as Data<'placement.decided.v1'>, await readOrder(store, vm, partitions));
+    const kept = await readOrder(store, vm, partitions).catch((error: unknown): typeof UNKNOWN => {
+      this.#unknown.failed(error, { vm });
+      return UNKNOWN;
+    });
+    if (kept === UNKNOWN) return false;
+    const judgement = judgeDecision(event.data as Data<'placement.decided.v1'>, kept);
     if (judgement === undefined || judgement === OVERTAKEN) return judgement === undefined;
     this.#quota.spend();
     core.neverOrdered++;
