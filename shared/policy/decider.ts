@@ -95,7 +95,8 @@ export class Decider {
     traffic.waiting.delete(vm.id);
     // A state that was just entered may react to the same instant. Four rounds bound a fault in the machine.
     for (let round = 0; round < 4; round++) {
-      const evaluation = evaluator.evaluate(vm, atMs, round > 0);
+      // With a scan of its own: an explanation of the last round's decision has scanned other sites.
+      const evaluation = evaluator.evaluate(vm, atMs);
       vm.reason = reasonOf(evaluation);
       vm.recheckAtMs = recheckAtMs(vm, evaluation, settings.policy, atMs);
       if (wouldNotTransition(vm.state, vm.context, evaluation, atMs)) break;
@@ -127,7 +128,7 @@ export class Decider {
   decide(vm: Vm, params: DecideParams, seq: number, atMs: number): void {
     const why = this.explanation(vm, atMs, params.reason, this.#parts.settings.explains);
     this.#parts.output.decisions.push(decisionEvent(vm, params, seq, atMs, why));
-    this.#parts.relations.moved(vm.id, atMs);
+    if (params.verdict !== 'stay') this.#parts.relations.moved(vm.id, atMs);
     if (params.choice !== undefined) vm.movesAtMs = [...movesInLastHour(vm, atMs), atMs];
   }
 

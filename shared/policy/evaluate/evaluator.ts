@@ -102,23 +102,17 @@ export class VmEvaluator {
     this.#ruleInput = new ReusedRuleInput(this.#scan, sites, this.#planner.estimates);
   }
 
-  /**
-   * Evaluates a VM; sets its quiet radius, its best site, and the anchors of its sessions.
-   * @param again reuse the scan of the previous call. Allowed only if that call was for the same VM at the same `nowMs`; only the
-   *   VM's state may have changed since.
-   */
-  evaluate(vm: Vm, nowMs: number, again = false): Evaluation {
-    const evaluation = this.#evaluate(vm, nowMs, again);
+  /** Evaluates a VM; sets its quiet radius, its best site, and the anchors of its sessions. */
+  evaluate(vm: Vm, nowMs: number): Evaluation {
+    const evaluation = this.#evaluate(vm, nowMs);
     if (vm.affinity === null || vm.context.move === null || evaluation.callOff !== undefined) return evaluation;
     return this.#peers.givesWay(vm, vm.context.move) ? { ...evaluation, callOff: 'kept-apart' } : evaluation;
   }
 
-  #evaluate(vm: Vm, nowMs: number, again: boolean): Evaluation {
+  #evaluate(vm: Vm, nowMs: number): Evaluation {
     const scan = this.#scan;
-    if (!again) {
-      scan.scan(vm, nowMs);
-      scan.anchor(vm);
-    }
+    scan.scan(vm, nowMs);
+    scan.anchor(vm);
     const homeLost = this.#homeLost(vm, nowMs);
     const flight = homeLost ? this.#flee(vm, nowMs, homeLost) : NO_FLIGHT;
     const lead = vm.affinity === null ? undefined : this.#peers.leadOf(vm);

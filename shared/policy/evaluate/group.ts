@@ -84,10 +84,12 @@ export class Groups {
   }
 
   /**
-   * True if a VM that is elsewhere, and does not move, can be expected to come by itself. False if its last move failed, if the site is
-   * forbidden, unknown or without a path, or if the copy would not converge.
+   * True if a VM that is elsewhere, and does not move, can be expected to come by itself. False if another VM is there from which it is
+   * kept apart, if its last move failed, if the site is forbidden, unknown or without a path, or if the copy would not converge.
    */
-  #comes({ home, spec, affinity, lastMove }: Vm, site: Site): boolean {
+  #comes(vm: Vm, site: Site): boolean {
+    if (this.#peers.isShared(vm, site.id)) return false;
+    const { home, spec, affinity, lastMove } = vm;
     if (lastMove?.ended === 'failed' || home.index < 0 || site.index < 0 || !isAllowed(affinity, site.id)) return false;
     const pair = this.#sites.pair(home, site);
     return pair.paths.length > 0 && this.#estimates.predict(spec, pair).converges;

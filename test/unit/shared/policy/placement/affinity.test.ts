@@ -44,6 +44,22 @@ describe('allowed sites', () => {
     expect(inPlainWords(why, undefined)).toContain('is not allowed to run there. It can');
   });
 
+  test('a VM decides alike with and without explanations, and does not drift to a better site that is forbidden', () => {
+    const [explained, unexplained] = [true, false].map((explains) => {
+      const l = line(5, eager, undefined, explains);
+      l.vm('v', 's1', SPEC, { allowed: ['s0', 's1'] });
+      l.attach('v', 'u');
+      l.site(0, { draining: true });
+      // It drifts, and waits for s0; then s1 becomes the best of its sites again.
+      stay(l, 0, 2);
+      expect(l.stateOf('v')).toBe('drifting');
+      stay(l, 4);
+      return { state: l.stateOf('v'), decided: l.decided().map(({ verdict, reason, atMs }) => [verdict, reason, atMs]) };
+    });
+    expect(explained).toEqual({ state: 'settled', decided: [['stay', 'home-is-best', expect.any(Number)]] });
+    expect(unexplained).toEqual(explained);
+  });
+
   test('an operator cannot order a VM to a forbidden site', () => {
     const l = withUser(2, { allowed: ['s0'] });
     stay(l, 0, 1);

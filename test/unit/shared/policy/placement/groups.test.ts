@@ -129,6 +129,17 @@ describe('a group', () => {
     expect(homes(l)).toEqual(['s0', 's0', 's0']);
   });
 
+  test('comes together but for a VM that cannot come, because it is kept apart from one there', () => {
+    const l = line(3, wide);
+    l.vm('shop::other', 's0', SPEC, { apart: 'shop' });
+    l.vm('shop::web', 's0', SPEC, { group });
+    l.vm('shop::app', 's1', SPEC, { group, apart: 'shop' });
+    l.vm('shop::db', 's1', SPEC, { group });
+    l.pass(300_000);
+    expect(homes(l)).toEqual(['s0', 's1', 's0']);
+    expect(explained(l, 'shop::app').reason).toBe('with-lead-kept-apart');
+  });
+
   test('goes with its lead on an operator’s order, and no other VM of it can be ordered away', () => {
     const l = shop(3);
     expect(() => l.order('shop::db', 's1')).toThrow(expect.objectContaining({ code: 'MOVE_REFUSED' }));
@@ -178,13 +189,14 @@ describe('a group whose process ends', () => {
   const recordOf = ({ world: { placement } }: Line, vm: string) =>
     structuredClone(keepVm(placement.vms.get(vm)!, placement.sites));
   /** What a process decides that begins with these records. */
-  const decidedAfter = ({ world, clock }: Line, records: readonly KeptVm[]) => {
+  const decidedAfter = ({ world, clock }: Line, records: readonly KeptVm[], passedMs = 0) => {
     const core = newCore(wide);
     const nowMs = Math.round(clock.now());
     for (const fact of world.placement.sites.facts()) core.apply(fact, nowMs);
     for (const record of records) core.restore(reviveVm(record, core.sites));
     core.drain();
     core.resume(nowMs);
+    core.advance(nowMs + passedMs);
     return core.drain().decisions.map(({ vm, verdict, reason }) => [vm, verdict, reason]);
   };
 
@@ -200,6 +212,28 @@ describe('a group whose process ends', () => {
       ['shop::db', 'move', 'with-lead'],
     ]);
     expect(decidedAfter(l, after)).toEqual([]);
+  });
+
+  test('after its lead’s move was called off, and before those of the others were, calls these off, too', () => {
+    const l = shop(2);
+    l.fix('shop::web', 'u', 1);
+    l.pass(6_000);
+    const [, ...before] = TIERS.map((tier) => recordOf(l, tier));
+    l.fix('shop::web', 'u', 0);
+    expect(l.decided('cancel')).toHaveLength(3);
+    expect(decidedAfter(l, [recordOf(l, 'shop::web'), ...before])).toEqual([
+      ['shop::app', 'cancel', 'lead-elsewhere'],
+      ['shop::db', 'cancel', 'lead-elsewhere'],
+    ]);
+  });
+
+  test('after its lead was retired lets those that followed decide for themselves', () => {
+    const l = shop(2);
+    l.attach('shop::app', 'v');
+    l.fix('shop::app', 'v', 1);
+    l.pass(1_000);
+    const [, app] = TIERS.map((tier) => recordOf(l, tier));
+    expect(decidedAfter(l, [app!], 8_000)).toEqual([['shop::app', 'move', 'better-site']]);
   });
 });
 
