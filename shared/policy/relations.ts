@@ -12,7 +12,8 @@ interface Stirred {
 export class Relations {
   readonly peers: Peers;
   readonly #vms: ReadonlyMap<string, Vm>;
-  readonly #stirred: Stirred[] = [];
+  /** Each VM that waits, and the instant of the last thing that happened to it. In order of the first. */
+  readonly #stirred = new Map<Vm, number>();
   #isEvaluating = false;
 
   /** @param vms the VMs of this process */
@@ -33,11 +34,13 @@ export class Relations {
 
   /** Evaluates the VMs that wait, and those that their decisions stir, one after the other. A call from within an evaluation does nothing. */
   each(evaluate: (stirred: Stirred) => void): void {
-    if (this.#stirred.length === 0 || this.#isEvaluating) return;
+    if (this.#stirred.size === 0 || this.#isEvaluating) return;
     this.#isEvaluating = true;
     try {
-      for (let next = this.#stirred.shift(); next !== undefined; next = this.#stirred.shift()) {
-        if (this.#vms.get(next.vm.id) === next.vm) evaluate(next);
+      // VMs that are added meanwhile come last.
+      for (const [vm, atMs] of this.#stirred) {
+        this.#stirred.delete(vm);
+        if (this.#vms.get(vm.id) === vm) evaluate({ vm, atMs });
       }
     } finally {
       this.#isEvaluating = false;
@@ -62,13 +65,16 @@ export class Relations {
   #stir(names: readonly string[], atMs: number): void {
     for (const name of names) {
       const vm = this.#vms.get(name);
-      if (vm !== undefined) this.#stirred.push({ vm, atMs });
+      if (vm !== undefined) this.#stirred.set(vm, Math.max(atMs, this.#stirred.get(vm) ?? atMs));
     }
   }
 }
 
-/** When others were last evaluated because of this VM; -1: never. */
+/** When others were last evaluated because of this VM, or later. Infinity: it is gone, a lead that was retired, and nobody knows when. */
 function changedAtMs(vm: Vm | undefined): number {
-  if (vm === undefined) return -1;
-  return Math.max(vm.declaredAtMs, vm.movesAtMs.at(-1) ?? -1, vm.lastMove?.atMs ?? -1);
+  if (vm === undefined) return Number.POSITIVE_INFINITY;
+  const { declaredAtMs, movesAtMs, lastMove, context, nowMs } = vm;
+  // No record has the time at which a move was called off.
+  const calledOffAtMs = context.move?.cancelling ? nowMs : -1;
+  return Math.max(declaredAtMs, movesAtMs.at(-1) ?? -1, lastMove?.atMs ?? -1, calledOffAtMs);
 }
