@@ -48,6 +48,8 @@ export const MAX_DETACHED_KEPT = 1000;
 export const MAX_MOVES_KEPT = 1000;
 /** The most uplinks of a site, one for each provider. */
 export const MAX_UPLINKS = 64;
+/** The most VMs of a group, its lead included, and the most VMs of a set that are kept apart. Each move evaluates all of them. */
+export const MAX_RELATED = 64;
 /** The most sites in one list of a VM's declaration. */
 export const MAX_SITES_NAMED = 64;
 /** The largest price of a preference. It exceeds the cost of any usual set of users; a list of allowed sites forbids a site outright. */
