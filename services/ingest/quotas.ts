@@ -75,7 +75,7 @@ export function createQuotas(
 }
 
 /** A count that is made at its first use. It is made again where it is `full` and older than {@link COUNT_AGAIN_MS}. */
-function counted<T>(clock: Clock, count: () => Promise<T>) {
+export function counted<T>(clock: Clock, count: () => Promise<T>) {
   let value: Promise<T> | undefined;
   let madeAtMs = 0;
   const make = () => {

@@ -22,6 +22,7 @@ import { checkPosition, type Implausible } from '#shared/geo/plausibility.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
+import { listRecords } from '#shared/store/update.ts';
 import { InFlight } from '#shared/time/in-flight.ts';
 import type { KnownSites } from '../sites/known.ts';
 import { handedKey, placeKey } from '../sites/place-records.ts';
@@ -31,6 +32,7 @@ import { createInterruptions, type Interruption, type InterruptionReceipt } from
 import { createPseudonyms } from './pseudonym.ts';
 import { publishThenStore } from './publish-then-store.ts';
 import { createQuotas } from './quotas.ts';
+import { createRelated, RelatedVms } from './related.ts';
 import { DECLARED_VM_RECORD, unknownVm, vmKey } from './vm-record.ts';
 
 /** A position that a user's device reports. `user` is the operator's id of the user, not the pseudonym. */
@@ -77,7 +79,7 @@ export interface Ingest {
   /**
    * Declares a VM, or changes its declaration. A repeated call publishes nothing.
    * @throws TagalongError SITE_UNKNOWN where the home or a site of the affinity does not exist, EVENT_INVALID where the affinity
-   *   contradicts itself or the home, HOME_FIXED where the VM is at another site, QUOTA_EXCEEDED
+   *   contradicts itself, the home or other VMs, HOME_FIXED where the VM is at another site, QUOTA_EXCEEDED
    */
   declareVm(vm: string, home: string, spec: VmSpec, more?: DeclareOptions): Promise<void>;
   /** Retires a VM, and detaches its users. @throws TagalongError VM_UNKNOWN */
@@ -141,6 +143,13 @@ export function createIngest(options: {
     vms: async () => (await store.list(vmKey(''))).length,
     usersByVm: () => attachments.usersByVm(),
   });
+  const related = createRelated(clock, async () => {
+    const vms = new RelatedVms();
+    for (const { key, value } of await listRecords(store, DECLARED_VM_RECORD, vmKey(''), setAside)) {
+      vms.set(key.slice(vmKey('').length), value.affinity as Affinity | null);
+    }
+    return vms;
+  });
   const counts = newTally();
   const inFlight = new InFlight();
   let running = false;
@@ -195,7 +204,10 @@ export function createIngest(options: {
     refuseUnfit('vm.declared.v1', data());
     const fault = await sites.faultOf(home);
     if (fault !== undefined) throw new TagalongError('SITE_UNKNOWN', `home: ${fault}`);
-    if (affinity !== undefined) await refuseContradictions({ store, sites }, { vm, home, affinity });
+    if (affinity !== undefined) {
+      await refuseContradictions({ store, sites }, { vm, home, affinity });
+      await related.refuse(vm, affinity);
+    }
     const at = (await store.get<{ home?: unknown } | null | undefined>(vmKey(vm)))?.value?.home;
     if (at !== undefined && at !== home) await refuseElsewhere(vm, home);
     if (!(await isDeclared(vm))) await quotas.oneMoreVm();
@@ -208,6 +220,7 @@ export function createIngest(options: {
       async (revision) => {
         await publishFact({ type: 'vm.declared.v1', data: data() }, revision);
         log[level]({ vm, home }, 'VM declared');
+        related.changed(vm, value.affinity);
         // Revision 0: the record does not exist yet.
         if (revision === 0) quotas.changed({ vm: 1 });
       },
@@ -228,6 +241,7 @@ export function createIngest(options: {
         // Before the record is deleted: if the process dies here, the client can repeat the request.
         await attachments.detachAll(vm);
         quotas.changed({ vm: -1 });
+        related.changed(vm, null);
         quotas.changed({ usersOf: vm, by: -MAX_USERS_PER_VM });
         log.info({ vm }, 'VM retired');
       },

@@ -1,4 +1,5 @@
 /** Declarations of VMs that contradict each other: sets of VMs that are kept apart, and groups. */
+import { MAX_RELATED } from '../events/bounds.ts';
 import { partitionKeyOf } from '../events/index.ts';
 import type { Fault } from './faults.ts';
 import { nearest } from './nearest.ts';
@@ -66,6 +67,7 @@ export function* relationFaults(vms: readonly DeclaredVm[], slots: ReadonlyMap<s
   const byName = new Map(vms.map((vm) => [vm.vm, vm]));
   /** The first VM at each home, by set and home. */
   const homes = new Map<string, string>();
+  const sizes = new Map<string, number>();
   const groups = new Map<string, { members: string[]; sets: Set<string>; allowed: readonly string[] | undefined }>();
   for (const [i, { vm, home, affinity = {} }] of vms.entries()) {
     const at = (fault: Fault): Fault => ({ ...fault, path: ['vms', `${i}`, ...fault.path] });
@@ -78,6 +80,9 @@ export function* relationFaults(vms: readonly DeclaredVm[], slots: ReadonlyMap<s
         const message = `keeps it apart from ${other}, which is at ${home} too; give one of them another home`;
         yield at({ path: AT_APART, message });
       }
+      const size = (sizes.get(apart) ?? 0) + 1;
+      sizes.set(apart, size);
+      if (size === MAX_RELATED + 1) yield at({ path: AT_APART, message: tooMany('set', apart) });
     }
     const lead = group && byName.get(group.lead);
     const fault = relationFault(vm, affinity, lead && (lead.affinity ?? null));
@@ -99,6 +104,9 @@ export function* relationFaults(vms: readonly DeclaredVm[], slots: ReadonlyMap<s
       });
     }
     known.members.push(vm);
+    if (known.members.length === MAX_RELATED + 1) {
+      yield at({ path: AT_GROUP, message: tooMany('group', `of ${group.lead}`) });
+    }
     known.allowed = common(known.allowed, allowed);
     if (apart !== undefined) known.sets.add(apart);
     const room = Math.max(
@@ -110,6 +118,10 @@ export function* relationFaults(vms: readonly DeclaredVm[], slots: ReadonlyMap<s
       yield at({ path: AT_GROUP, message });
     }
   }
+}
+
+function tooMany(kind: 'set' | 'group', name: string): string {
+  return `is one VM too many in the ${kind} ${name}, which may have ${MAX_RELATED}; make several ${kind}s`;
 }
 
 /** The VMs in their order, but those that follow a lead after all others: a lead has to be declared first. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { MAX_RELATED } from '#shared/events/bounds.ts';
 import { EVENT_TYPES } from '#shared/events/index.ts';
 import {
   clock,
@@ -108,6 +109,43 @@ describe('VMs and sessions', () => {
     expect(await declare('shop::db', { group, apart: 'shop::fronts' })).toEqual([400, 'EVENT_INVALID']);
     expect(await declare('shop::db', { group, allowed: ['east', 'west'] })).toBe(204);
   });
+
+  test('are refused where they are kept apart from a VM of their own group', async () => {
+    const { ingest, ask } = await start();
+    const group = { lead: 'shop::web' };
+    const declare = async (vm: string, affinity: object) => {
+      const { status, body } = await ask('PUT', `/v1/vms/${vm}`, { home: 'east', spec, affinity });
+      return status === 204 ? status : [status, body.error.code];
+    };
+    expect(await declare('shop::web', { group })).toBe(204);
+    expect(await declare('shop::db1', { group, apart: 'shop::dbs' })).toBe(204);
+    expect(await declare('shop::db1', { group, apart: 'shop::dbs', allowed: ['east'] })).toBe(204);
+    expect(await declare('shop::db2', { group, apart: 'shop::dbs' })).toEqual([400, 'EVENT_INVALID']);
+    expect(await declare('shop::db2', { apart: 'shop::dbs' })).toBe(204);
+    await ingest.retireVm('shop::db1');
+    expect(await declare('shop::db2', { group, apart: 'shop::dbs' })).toBe(204);
+  });
+
+  test.each([
+    ['set', { apart: 'shop::set' }],
+    ['group', { group: { lead: 'shop::v0', apartUserMsPerS: 10 } }],
+  ])(
+    'are refused where their %s is full, by a restarted ingest, too, until one of them is retired',
+    async (_, relation) => {
+      const affinity = { preferenceUserMsPerS: 10, ...relation };
+      const first = await start();
+      for (let i = 0; i < MAX_RELATED; i++) await first.ingest.declareVm(`shop::v${i}`, 'east', fullSpec, { affinity });
+      const another = { home: 'east', spec, affinity };
+      for (const { ask } of [first, await start()]) {
+        const refused = { status: 429, body: { error: { code: 'QUOTA_EXCEEDED' } } };
+        expect(await ask('PUT', '/v1/vms/shop::another', another)).toMatchObject(refused);
+        const known = { ...another, spec: { ...spec, ramBytes: 2e9 } };
+        expect((await ask('PUT', '/v1/vms/shop::v9', known)).status).toBe(204);
+      }
+      await first.ingest.retireVm('shop::v9');
+      expect((await first.ask('PUT', '/v1/vms/shop::another', another)).status).toBe(204);
+    },
+  );
 
   test('are refused where another placement could hold a VM to which they are related', async () => {
     const { ask } = await start('sites:\n  - { site: west, lat: 0, lon: 0, slots: 1, uplinks: [] }');

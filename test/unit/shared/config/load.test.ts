@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { DEFAULT_CONFIG, loadConfig, parseConfig } from '#shared/config/load.ts';
 import { TagalongError } from '#shared/errors.ts';
+import { MAX_RELATED } from '#shared/events/bounds.ts';
 import { DEFAULT_MOVE_MODEL } from '#shared/model/move-model.ts';
 import { DEFAULT_NETWORK } from '#shared/model/network.ts';
 
@@ -270,6 +271,24 @@ describe('refusals', () => {
       message: expect.stringContaining(`tagalong.yaml${message}`),
     });
     expect(refused.message).not.toContain('\n');
+  });
+
+  test.each([
+    ['set', 'apart', { apart: 'g::set' }],
+    ['group', 'group', { group: { lead: 'g::v100' } }],
+  ])('name the first VM that is one too many in a %s', (_, member, affinity) => {
+    const many = Array.from({ length: MAX_RELATED + 2 }, (_, i) => i);
+    const uplinks = [{ provider: 'a', rateBps: 1e8 }];
+    const sites = many.map((i) => ({ site: `s${i}`, lat: 1, lon: i, slots: 100, uplinks }));
+    const figures = { ramBytes: 1e9, dirtyRateBps: 1e6, workingSetBytes: 1e8 };
+    const vms = many.map((i) => ({ vm: `g::v${100 + i}`, home: `s${i}`, spec: figures, affinity }));
+    const text = (n: number) => stringify({ sites, vms: vms.slice(0, n) });
+    expect(parseConfig(text(MAX_RELATED), 'f').vms).toHaveLength(MAX_RELATED);
+    for (const n of [MAX_RELATED + 1, MAX_RELATED + 2]) {
+      const { code, message } = refusal(text(n));
+      expect(code).toBe('CONFIG_INVALID');
+      expect(message).toContain(`vms.${MAX_RELATED}.affinity.${member}: is one VM too many`);
+    }
   });
 
   test('name the first fault of the file', () => {

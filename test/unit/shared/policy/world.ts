@@ -48,7 +48,13 @@ export interface Line {
 export function line(sites: number, config = configWith(), faults?: Faults, explains = true): Line {
   const clock = virtualClock(START_MS);
   const facts: Fact[] = [];
-  const world = createWorld({ config, clock, explains, observe: (fact) => facts.push(fact), ...(faults && { faults }) });
+  const world = createWorld({
+    config,
+    clock,
+    explains,
+    observe: (fact) => facts.push(fact),
+    ...(faults && { faults }),
+  });
   const now = () => Math.round(clock.now());
   const where = (i: number) => ({ site: `s${i}`, ...positionAt(i), slots: 10, uplinks: UPLINKS });
   for (let i = 0; i < sites; i++) world.declareSite(where(i));

@@ -54,7 +54,10 @@ describe('allowed sites', () => {
       stay(l, 0, 2);
       expect(l.stateOf('v')).toBe('drifting');
       stay(l, 4);
-      return { state: l.stateOf('v'), decided: l.decided().map(({ verdict, reason, atMs }) => [verdict, reason, atMs]) };
+      return {
+        state: l.stateOf('v'),
+        decided: l.decided().map(({ verdict, reason, atMs }) => [verdict, reason, atMs]),
+      };
     });
     expect(explained).toEqual({ state: 'settled', decided: [['stay', 'home-is-best', expect.any(Number)]] });
     expect(unexplained).toEqual(explained);

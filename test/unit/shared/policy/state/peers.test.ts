@@ -88,29 +88,29 @@ describe('of too many VMs', () => {
   const many = Array.from({ length: MAX_RELATED + 2 }, (_, i) => `set::v${100 + i}`);
   const backwards = many.toReversed();
 
-  test.each([['in order of names', many], ['in any other order', backwards]])(
-    'only the first of a set count, if they are declared %s',
-    (_, declared) => {
-      const { peers, declare, vmOf } = newTable();
-      for (const vm of declared) declare(vm, apart);
-      const counted = many.slice(0, MAX_RELATED);
-      expect(names(peers.keptApartFrom(vmOf(many[0]!)))).toEqual(counted.slice(1));
-      expect(peers.keptApartFrom(vmOf(many[MAX_RELATED]!))).toEqual([]);
-      expect(peers.relativesOf(many[MAX_RELATED]!)).toEqual([]);
-    },
-  );
+  test.each([
+    ['in order of names', many],
+    ['in any other order', backwards],
+  ])('only the first of a set count, if they are declared %s', (_, declared) => {
+    const { peers, declare, vmOf } = newTable();
+    for (const vm of declared) declare(vm, apart);
+    const counted = many.slice(0, MAX_RELATED);
+    expect(names(peers.keptApartFrom(vmOf(many[0]!)))).toEqual(counted.slice(1));
+    expect(peers.keptApartFrom(vmOf(many[MAX_RELATED]!))).toEqual([]);
+    expect(peers.relativesOf(many[MAX_RELATED]!)).toEqual([]);
+  });
 
-  test.each([['in order of names', many], ['in any other order', backwards]])(
-    'only the first of a group follow its lead, if they are declared %s',
-    (_, declared) => {
-      const { peers, declare, vmOf } = newTable();
-      for (const vm of ['set::web', ...declared]) declare(vm, inGroup);
-      expect(names(peers.followersOf('set::web'))).toEqual(many.slice(0, MAX_RELATED - 1));
-      expect(peers.leadOf(vmOf(many[MAX_RELATED - 2]!))?.id).toBe('set::web');
-      expect(peers.leadOf(vmOf(many[MAX_RELATED - 1]!))).toBeUndefined();
-      expect(peers.relativesOf(many[MAX_RELATED - 1]!)).toEqual([]);
-    },
-  );
+  test.each([
+    ['in order of names', many],
+    ['in any other order', backwards],
+  ])('only the first of a group follow its lead, if they are declared %s', (_, declared) => {
+    const { peers, declare, vmOf } = newTable();
+    for (const vm of ['set::web', ...declared]) declare(vm, inGroup);
+    expect(names(peers.followersOf('set::web'))).toEqual(many.slice(0, MAX_RELATED - 1));
+    expect(peers.leadOf(vmOf(many[MAX_RELATED - 2]!))?.id).toBe('set::web');
+    expect(peers.leadOf(vmOf(many[MAX_RELATED - 1]!))).toBeUndefined();
+    expect(peers.relativesOf(many[MAX_RELATED - 1]!)).toEqual([]);
+  });
 
   test('one that takes the place of another, or leaves it, tells the other', () => {
     const { peers, declare, retire, vmOf } = newTable();
