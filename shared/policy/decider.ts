@@ -16,7 +16,7 @@ import {
 import { reasonOf } from './evaluate/evaluation.ts';
 import type { VmEvaluator } from './evaluate/evaluator.ts';
 import { movesInLastHour } from './evaluate/filters.ts';
-import { slotMs } from './evaluate/planner.ts';
+import { slotFrom } from './evaluate/planner.ts';
 import { recheckAtMs, retryMs } from './evaluate/recheck.ts';
 import type { CollectedOutput } from './output.ts';
 import type { Relations } from './relations.ts';
@@ -74,7 +74,7 @@ export class Decider {
     for (const id of ids) {
       const vm = this.#parts.vms.get(id);
       if (!isWaiting(vm)) continue;
-      vm.recheckAtMs = Math.min(vm.recheckAtMs, Math.max(vm.nowMs, atMs) + 1 + slotMs(id));
+      vm.recheckAtMs = Math.min(vm.recheckAtMs, slotFrom(id, Math.max(vm.nowMs, atMs) + 1));
       this.#parts.output.change(vm);
       this.schedule(vm);
     }

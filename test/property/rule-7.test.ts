@@ -61,6 +61,39 @@ function follow(placeAt: (ms: number) => number, hours: number, followers: reado
   return { moves, completed, gainUserMs, costUserMs };
 }
 
+/**
+ * Simulates VMs of different sizes at one site, with a user each, beside one that an operator sends back and forth.
+ * @returns the moves of each VM; gains and costs are not summed
+ */
+function crowd(places: readonly ((ms: number) => number)[], hours: number): Run[] {
+  const clock = virtualClock(START_MS);
+  const runs = places.map((): Run => ({ moves: [], completed: [], gainUserMs: 0, costUserMs: 0 }));
+  const runOf = (vm: string) => runs[Number(vm.slice(1))];
+  const observe = ({ type, data }: Fact) => {
+    if (type === 'placement.decided.v1' && data.verdict === 'move') runOf(data.vm)?.moves.push(data);
+    if (type === 'migration.completed.v1') runOf(data.vm)?.completed.push(data);
+  };
+  const world = createWorld({ config, clock, observe });
+  const uplinks = [{ provider: 'a', rateBps: 1e8 }];
+  for (const [i, site] of SITES.entries()) world.declareSite({ site, ...positionAt(i), slots: 10, uplinks });
+  const bulk = { ...SPEC, ramBytes: 2e11 };
+  world.tell({ type: 'vm.declared.v1', data: { vm: 'bulk', atMs: START_MS, home: 's0', spec: bulk } });
+  for (const i of places.keys()) {
+    const spec = { ...SPEC, ramBytes: 1e9 * 3 ** i };
+    world.tell({ type: 'vm.declared.v1', data: { vm: `v${i}`, atMs: START_MS, home: 's0', spec } });
+    world.tell({ type: 'session.attached.v1', data: { vm: `v${i}`, user: `u${i}`, atMs: START_MS, weight: 1 } });
+  }
+  for (let ms = STEP_MS; ms <= hours * HOUR_MS; ms += STEP_MS) {
+    clock.advanceTo(START_MS + ms);
+    const { state, home } = world.placement.vms.get('bulk')!;
+    if (state === 'idle') world.placement.order('bulk', home.id === 's0' ? 's3' : 's0', START_MS + ms);
+    for (const [i, placeAt] of places.entries()) {
+      world.locate({ vm: `v${i}`, user: `u${i}`, atMs: START_MS + ms, ...positionAt(placeAt(ms)) });
+    }
+  }
+  return runs;
+}
+
 function serving(place: number, site: string): number {
   const km = SITES.map((_, i) => distanceKm(positionAt(place), positionAt(i)));
   const at = SITES.indexOf(site as (typeof SITES)[number]);
@@ -106,6 +139,24 @@ describe('rule 7: a move is never worth less than it was expected to cost', () =
       { seed: SEED, numRuns: longOr(50, 100) },
     );
     expect(moves, 'VMs moved').toBeGreaterThan(longOr(50, 100));
+  });
+
+  test('nor is one that shares the uplinks of its site with others', { timeout: 120_000 }, () => {
+    let beside = 0;
+    fc.assert(
+      fc.property(fc.array(journeys, { minLength: 4, maxLength: 4 }), (all) => {
+        const runs = crowd(all.map(placeOn), 2);
+        for (const run of runs) check(run);
+        const moves = runs.flatMap((run) => run.moves);
+        const isUnderWay = (move: (typeof moves)[number], atMs: number) =>
+          move.atMs < atMs && atMs < move.atMs + move.prediction!.durationMs;
+        for (const { from, atMs } of moves) {
+          beside += moves.some((other) => other.from === from && isUnderWay(other, atMs)) ? 1 : 0;
+        }
+      }),
+      { seed: SEED, numRuns: longOr(20, 100) },
+    );
+    expect(beside, 'moves began beside others').toBeGreaterThan(longOr(5, 20));
   });
 
   test('a group moves only if the moves of all its VMs together are worth it, and nobody goes alone', {

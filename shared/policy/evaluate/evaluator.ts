@@ -10,7 +10,7 @@ import type { PolicyConfig } from '../../config/schema.ts';
 import type { Candidate } from '../../events/index.ts';
 import type { NetworkModel } from '../../model/network.ts';
 import type { AnyPolicy } from '../rules/named.ts';
-import { type Circumstances, expectedDwellMs, type Policy } from '../rules/policies.ts';
+import { type Circumstances, expectedDwellMs, type Option, type Policy } from '../rules/policies.ts';
 import type { PlacementRule } from '../rules/published/rule.ts';
 import { dwellAt, learnDwell } from '../state/dwell-times.ts';
 import type { EndedStays } from '../state/ended-stays.ts';
@@ -165,8 +165,9 @@ export class VmEvaluator {
   candidates(vm: Vm, nowMs: number): EvaluationSummary {
     const scan = this.#scan;
     scan.scan(vm, nowMs, true);
-    const list = scan.candidates.map((site, i): Candidate => {
-      const servingUserMsPerS = scan.serving[i]!;
+    // A move is planned only to those that are shown.
+    const shown = topCandidates(scan.candidates.map((site, i) => ({ site, servingUserMsPerS: scan.serving[i]! })));
+    const list = shown.map(({ site, servingUserMsPerS }): Candidate => {
       const gain = scan.serving[0]! - servingUserMsPerS;
       // There is no prediction for a site that serves worse.
       if (gain <= 0) return { site: site.id, servingUserMsPerS };
@@ -186,7 +187,7 @@ export class VmEvaluator {
       oldestFixAgeMs: Math.max(0, nowMs - scan.oldestFixMs),
       absence: absenceOf(vm.sessions, nowMs, this.#settings.policy.sessionTimeoutMs),
       expectedStayMs: Math.max(0, expectedDwellMs(this.#circumstances(vm, nowMs))),
-      list: topCandidates(list),
+      list,
     };
   }
 
@@ -250,18 +251,20 @@ export class VmEvaluator {
       const choice = choiceOf(chosen, circumstances, 'better-site');
       return { advice: { kind: 'move', reason: 'users-quiet', choice, readyAtMs }, slackUserMsPerS: NEXT_EVENT };
     }
-    const readyAtMs = policy.readyAtMs(chosen.option, circumstances);
-    return { advice: this.#inTurn(chosen, nowMs, readyAtMs, circumstances), slackUserMsPerS };
+    const readyAt = (option: Option) => policy.readyAtMs(option, circumstances);
+    return { advice: this.#inTurn(chosen, readyAt, circumstances), slackUserMsPerS };
   }
 
-  /** Once a move is ready, it waits for its turn on the uplinks. */
-  #inTurn(chosen: Weighed, nowMs: number, readyAtMs: number, circumstances: Circumstances): Advice {
+  /** Once a move is ready, it waits for its turn on the uplinks, or shares them if it is also ready at the price that it then has. */
+  #inTurn(chosen: Weighed, readyAt: (option: Option) => number, circumstances: Circumstances): Advice {
     const reason = 'better-site';
+    const { nowMs } = circumstances;
+    const readyAtMs = readyAt(chosen.option);
     if (nowMs < readyAtMs) return { kind: 'move', reason, choice: choiceOf(chosen, circumstances, reason), readyAtMs };
     const { weighed, turnMs } = this.#planner.plan(chosen, nowMs);
-    if (turnMs > nowMs) {
+    if (turnMs > nowMs || (weighed !== chosen && readyAt(weighed.option) > nowMs)) {
       this.#planner.wait(chosen, nowMs);
-      return { kind: 'blocked', reason: WAITS, turnMs };
+      return { kind: 'blocked', reason: WAITS, turnMs: turnMs > nowMs ? turnMs : this.#planner.retryMs(chosen, nowMs) };
     }
     return { kind: 'move', reason, choice: choiceOf(weighed, circumstances, reason), readyAtMs };
   }
@@ -336,7 +339,7 @@ export class VmEvaluator {
     const weighed = this.#weigh(vm, candidates[wanted]!, serving[0]! - serving[wanted]!);
     const rejected = this.#rejected(vm, weighed, nowMs, 'policy');
     if (rejected !== undefined) return { advice: { kind: 'blocked', reason: rejected }, targetGain: 0 };
-    return { advice: this.#inTurn(weighed, nowMs, nowMs, this.#circumstances(vm, nowMs)), targetGain: 0 };
+    return { advice: this.#inTurn(weighed, () => nowMs, this.#circumstances(vm, nowMs)), targetGain: 0 };
   }
 
   /** The advice for a VM that follows a lead: it goes where the lead is or goes, whatever its own users would gain. */
@@ -383,12 +386,13 @@ export class VmEvaluator {
 
   /** Finds where a VM goes whose home is lost. */
   #flee(vm: Vm, nowMs: number, homeLost: HomeLost): Flight {
+    // A move under way goes on.
+    if (vm.context.move !== null) return NO_FLIGHT;
     const weigh = (to: Site, gain: number) => this.#weigh(vm, to, gain, true);
     const fugitive = { vm, homeLost, nowMs, scan: this.#scan, weigh };
     const { chosen, turnMs } = refugeOf(fugitive, this.#planner, this.#filterSettings);
     if (chosen === undefined) return Number.isFinite(turnMs) ? { ...NO_FLIGHT, refugeTurnMs: turnMs } : NO_FLIGHT;
-    const weighed = this.#planner.beside(chosen, nowMs);
-    return { refuge: choiceOf(weighed, this.#circumstances(vm, nowMs), `home-${homeLost}`) };
+    return { refuge: choiceOf(chosen, this.#circumstances(vm, nowMs), `home-${homeLost}`) };
   }
 
   /** True while the user stays within the VM's quiet radius, and the site nearest to the user remains the same. */

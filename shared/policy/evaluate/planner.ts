@@ -6,7 +6,9 @@
  * Those that wait are in the order of what they gain a second of path time. Nobody keeps a list: each computes its own turn from
  * the moves under way. The turn comes before the uplinks are free, so that the next move is prepared while the last one still
  * copies; the more a move gains a second of path time, the earlier its turn, in steps of 128 ms; VMs of one step follow each other by the hash of
- * their names. So processes that share the VMs agree on the order: VMs of different partitions have turns in different milliseconds.
+ * their names. So processes that share the VMs agree on the order: VMs of different partitions have turns in different milliseconds,
+ * if the number of partitions divides 128, as the usual numbers do. With another number two VMs may have the same turn: then both
+ * begin, and share.
  */
 import { partitionOf } from '../../events/index.ts';
 import { leadMs, type MoveModel } from '../../model/move-model.ts';
@@ -17,7 +19,7 @@ import type { Weighed } from './weighed.ts';
 
 /** Gain in user-milliseconds a second, for each second of path time, at which the turn comes half of the lead before the end. */
 const USUAL_RANK = 0.25;
-/** A step of turns, in ms. A multiple of the usual numbers of partitions. */
+/** A step of turns, in ms. A multiple of the usual numbers of partitions (powers of two). */
 const STEP_MS = 128;
 /**
  * What a second of delay of an evacuation or of an operator's order is taken to cost, in user-milliseconds: as much as one user who
@@ -30,9 +32,15 @@ const LONGEST_WAIT_MS = 30_000;
 /** Shorter differences of durations come from rounding. */
 const ROUNDING_MS = 1;
 
-/** The place of a VM within a step of turns, in ms. VMs of different partitions have different ones. */
+/** The place of a VM within a step of turns, in ms. VMs of different partitions have different ones, if their number divides 128. */
 export function slotMs(vm: string): number {
   return partitionOf(vm, STEP_MS);
+}
+
+/** The first instant from `atMs` on, in ms since the epoch, at which a VM may have its turn: one in 128 ms. */
+export function slotFrom(vm: string, atMs: number): number {
+  const placeMs = slotMs(vm);
+  return Math.ceil((atMs - placeMs) / STEP_MS) * STEP_MS + placeMs;
 }
 
 /** A move, and when it may begin. */
@@ -63,12 +71,12 @@ export class MovePlanner {
    * @param forced true for evacuations and operators' orders
    */
   weigh({ id: vm, spec }: Vm, pair: Pair, gainUserMsPerS: number, weight: number, forced: boolean): Weighed {
-    const raw = this.estimates.predict(spec, pair);
-    const costUserMs = this.estimates.costUserMs(pair, raw, weight);
+    const alone = this.estimates.predict(spec, pair);
+    const costUserMs = this.estimates.costUserMs(pair, alone, weight);
     const urgencyUserMsPerS = Math.max(0, gainUserMsPerS) + (forced ? FORCED_USER_MS_PER_S : 0);
     return {
-      ...{ vm, spec, pair, weight, raw, companions: [] },
-      option: { gainUserMsPerS, costUserMs, durationMs: raw.durationMs * pair.correction.duration },
+      ...{ vm, spec, pair, weight, alone, raw: alone, companions: [], urgencyUserMsPerS },
+      option: { gainUserMsPerS, costUserMs, durationMs: alone.durationMs * pair.correction.duration },
       delayUserMsPerS: urgencyUserMsPerS + this.#slowdownUserMsPerS * weight,
     };
   }
@@ -86,8 +94,14 @@ export class MovePlanner {
     const rank = (delayUserMsPerS * 1000) / option.durationMs;
     const aheadMs = (this.#leadMs(pair) * rank) / (rank + USUAL_RANK);
     const steps = Math.floor(aheadMs / STEP_MS);
-    const turnMs = Math.ceil(this.#traffic.freeAtMs(pair, nowMs)) - steps * STEP_MS + slotMs(vm);
-    return Math.min(turnMs, nowMs + LONGEST_WAIT_MS);
+    const turnMs = slotFrom(vm, this.#traffic.freeAtMs(pair, nowMs) - steps * STEP_MS);
+    return Math.min(turnMs, slotFrom(vm, nowMs + LONGEST_WAIT_MS));
+  }
+
+  /** When a move that does not begin now is planned again, in ms since the epoch: in its turn, or after a while. */
+  retryMs(weighed: Weighed, nowMs: number): number {
+    const turnMs = this.turnMs(weighed, nowMs);
+    return turnMs > nowMs ? turnMs : slotFrom(weighed.vm, nowMs + LONGEST_WAIT_MS);
   }
 
   /** Notes that the move waits for its turn. */
@@ -97,19 +111,32 @@ export class MovePlanner {
 
   /** Predicts and prices the move beside those under way. */
   beside(weighed: Weighed, nowMs: number): Weighed {
-    const { pair, spec, raw } = weighed;
+    const { pair, spec, alone } = weighed;
     if (!this.#traffic.isBusy(pair)) return weighed;
     const shared = this.#traffic.predict(pair, spec, nowMs);
     // The same figures as without traffic, to the last digit: the end of a move that shares nothing may be known here, and not yet there.
-    const sharesNothing = shared.delayUserMs === 0 && Math.abs(shared.move.durationMs - raw.durationMs) < ROUNDING_MS;
+    const sharesNothing = shared.delayUserMs === 0 && Math.abs(shared.move.durationMs - alone.durationMs) < ROUNDING_MS;
     return sharesNothing ? weighed : this.#priced(weighed, shared);
   }
 
-  /** Plans a move to a better site: now, shared or not, or in its turn. */
-  plan(weighed: Weighed, nowMs: number): Plan {
-    const beside = this.beside(weighed, nowMs);
+  /**
+   * Plans an evacuation as any other move, but more cheaply: where the uplinks are free before it would be done alone, sharing gains
+   * next to nothing, and it waits.
+   */
+  planEvacuation(weighed: Weighed, nowMs: number): Plan {
     const turnMs = this.turnMs(weighed, nowMs);
-    if (!beside.raw.converges) return { weighed: beside, turnMs: turnMs > nowMs ? turnMs : nowMs + LONGEST_WAIT_MS };
+    const isShort = this.waitMs(weighed, nowMs) <= weighed.option.durationMs;
+    return turnMs > nowMs && isShort ? { weighed, turnMs } : this.plan(weighed, nowMs);
+  }
+
+  /** Plans a move: now, shared or not, or in its turn. */
+  plan(weighed: Weighed, nowMs: number): Plan {
+    const turnMs = this.turnMs(weighed, nowMs);
+    // A move that is late may end at any moment: to wait costs nothing.
+    if (turnMs > nowMs && this.#traffic.freeAtMs(weighed.pair, nowMs) === Number.POSITIVE_INFINITY)
+      return { weighed, turnMs };
+    const beside = this.beside(weighed, nowMs);
+    if (!beside.raw.converges) return { weighed: beside, turnMs: this.retryMs(weighed, nowMs) };
     if (turnMs > nowMs && this.#lossBySharing(weighed, beside) >= this.#lossByWaiting(weighed, nowMs)) {
       return { weighed: beside, turnMs };
     }
@@ -117,19 +144,17 @@ export class MovePlanner {
   }
 
   /** What it costs that the move takes longer beside others, and delays them, in user-milliseconds. */
-  #lossBySharing({ option: alone }: Weighed, { option: beside }: Weighed): number {
+  #lossBySharing({ option: alone, urgencyUserMsPerS }: Weighed, { option: beside }: Weighed): number {
     const laterMs = beside.durationMs - alone.durationMs;
-    return beside.costUserMs - alone.costUserMs + (laterMs / 1000) * alone.gainUserMsPerS;
+    return beside.costUserMs - alone.costUserMs + (laterMs / 1000) * urgencyUserMsPerS;
   }
 
   #lossByWaiting(weighed: Weighed, nowMs: number): number {
-    // A move that is late may end at any moment.
-    if (this.#traffic.freeAtMs(weighed.pair, nowMs) === Number.POSITIVE_INFINITY) return 0;
-    return (this.waitMs(weighed, nowMs) / 1000) * weighed.option.gainUserMsPerS;
+    return (this.waitMs(weighed, nowMs) / 1000) * weighed.urgencyUserMsPerS;
   }
 
   #priced(weighed: Weighed, { move: raw, delayUserMs }: SharedPrediction): Weighed {
-    const { pair, weight, option, raw: alone } = weighed;
+    const { pair, weight, option, alone } = weighed;
     const laterMs = (raw.durationMs - alone.durationMs) * pair.correction.duration;
     const { estimates } = this;
     const moreUserMs = estimates.costUserMs(pair, raw, weight) - estimates.costUserMs(pair, alone, weight);

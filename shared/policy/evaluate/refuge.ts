@@ -3,11 +3,8 @@ import type { Site, Vm } from '../state/state.ts';
 import type { CandidateScan } from './candidate-scan.ts';
 import type { HomeLost } from './evaluation.ts';
 import { breaksDeclaration, type FilterSettings, refusal } from './filters.ts';
-import type { MovePlanner } from './planner.ts';
+import type { MovePlanner, Plan } from './planner.ts';
 import { proposalOf, type Weighed } from './weighed.ts';
-
-/** Added to the cost of sites that a declaration asks to leave out. More than serving can cost. */
-const LAST_RESORT = 1e18;
 
 /** A VM whose home is lost. */
 export interface Fugitive {
@@ -20,38 +17,50 @@ export interface Fugitive {
   readonly weigh: (to: Site, gainUserMsPerS: number) => Weighed;
 }
 
+/** A site to evacuate to, with the plan of the move there. */
+interface Refuge extends Plan {
+  /** True: it disobeys the VM's declaration. */
+  readonly breaks: boolean;
+  readonly serving: number;
+}
+
 /**
- * Finds the best site that the filters pass and that the VM may move to in its turn, among the sites near the users and near the home.
- * Sites that obey the VM's declaration come first.
- * @returns the site, if there is one; otherwise `turnMs`, when the VM's turn comes to move to another, Infinity: there is none
+ * Finds the best site that the filters pass and to which the VM may move now, among the sites near the users and near the home: sites
+ * that obey the VM's declaration first, and of these the one that serves best. Rather than break its declaration, the VM waits for its
+ * turn.
+ * @returns the move to the site beside those under way, if there is one; otherwise `turnMs`, when it is planned again, Infinity: there
+ *   is no site
  */
 export function refugeOf(
   { vm, homeLost, nowMs, scan, weigh }: Fugitive,
   planner: MovePlanner,
   settings: FilterSettings,
 ): { readonly chosen: Weighed | undefined; readonly turnMs: number } {
-  let chosen: Weighed | undefined;
-  let least = Number.POSITIVE_INFINITY;
-  let firstTurnMs = Number.POSITIVE_INFINITY;
+  let chosen: Refuge | undefined;
+  const later: Refuge[] = [];
   for (const site of scan.refuges(vm)) {
     const serving = scan.servingFrom(site);
-    if (serving >= least || site === vm.home) continue;
+    // The cheap comparison comes first: as if the site obeyed.
+    if (site === vm.home || !isBefore({ breaks: false, serving }, chosen)) continue;
     const weighed = weigh(site, scan.serving[0]! - serving);
     const proposal = proposalOf(vm, weighed, nowMs);
     if (refusal(proposal, settings, 'evacuation') !== undefined) continue;
     const breaks = breaksDeclaration(proposal, settings);
     // To leave one VM for another one mends nothing.
     if (breaks && homeLost === 'shared') continue;
-    const worth = breaks ? serving + LAST_RESORT : serving;
-    if (worth >= least) continue;
-    const turnMs = planner.turnMs(weighed, nowMs);
-    if (turnMs > nowMs) {
-      planner.wait(weighed, nowMs);
-      firstTurnMs = Math.min(firstTurnMs, turnMs);
-      continue;
-    }
-    chosen = weighed;
-    least = worth;
+    if (!isBefore({ breaks, serving }, chosen)) continue;
+    const refuge = { ...planner.planEvacuation(weighed, nowMs), breaks, serving };
+    if (refuge.turnMs > nowMs) later.push(refuge);
+    else chosen = refuge;
   }
-  return { chosen, turnMs: firstTurnMs };
+  const obeying = later.filter(({ breaks }) => !breaks);
+  if (chosen !== undefined && !(chosen.breaks && obeying.length > 0)) return { chosen: chosen.weighed, turnMs: nowMs };
+  const awaited = obeying.length > 0 ? obeying : later;
+  for (const { weighed } of awaited) planner.wait(weighed, nowMs);
+  return { chosen: undefined, turnMs: Math.min(...awaited.map(({ turnMs }) => turnMs)) };
+}
+
+function isBefore(a: Pick<Refuge, 'breaks' | 'serving'>, b: Refuge | undefined): boolean {
+  if (b === undefined) return true;
+  return a.breaks === b.breaks ? a.serving < b.serving : b.breaks;
 }

@@ -12,7 +12,7 @@ export interface EvaluationSummary {
 }
 
 /** The best candidates in order. The home is always among them. @param list all candidates, the home first */
-export function topCandidates([home, ...others]: Candidate[]): Candidate[] {
-  const byServing = (a: Candidate, b: Candidate) => a.servingUserMsPerS - b.servingUserMsPerS;
+export function topCandidates<T extends Pick<Candidate, 'servingUserMsPerS'>>([home, ...others]: T[]): T[] {
+  const byServing = (a: T, b: T) => a.servingUserMsPerS - b.servingUserMsPerS;
   return [home!, ...others.sort(byServing).slice(0, MAX_CANDIDATES - 1)].sort(byServing);
 }

@@ -12,7 +12,7 @@ export interface Choice {
   readonly site: string;
   readonly reason: string;
   readonly prediction: Prediction;
-  /** The prediction before the pair's correction. */
+  /** The prediction of the move alone, before the pair's correction. */
   readonly raw: Pick<Prediction, 'durationMs' | 'interruptionMs'>;
   /** Ids of the paths that the move would use. */
   readonly paths: readonly string[];
@@ -25,11 +25,16 @@ export interface Weighed {
   readonly pair: Pair;
   /** Sum of the weights of the VM's users. */
   readonly weight: number;
+  /** The prediction as if no other move were under way, before the pair's correction. */
+  readonly alone: PredictedMove;
+  /** The prediction before the pair's correction: alone, or beside the moves under way. */
   readonly raw: PredictedMove;
   /** With the VMs that go along: the cost of all moves, and the time until the last one has ended. */
   readonly option: Option;
   readonly companions: readonly Companion[];
-  /** What a second of delay costs the users, in user-milliseconds. */
+  /** What a second by which the move ends later costs, in user-milliseconds: the gain, and more where the move is forced. */
+  readonly urgencyUserMsPerS: number;
+  /** What a second of delay costs the users, in user-milliseconds: the urgency, and that the move slows the VM down. */
   readonly delayUserMsPerS: number;
 }
 
@@ -50,13 +55,13 @@ export function predictionOf(
 
 /** The site of a weighed move, chosen. @param reason as it is published */
 export function choiceOf(weighed: Weighed, circumstances: Circumstances, reason: string): Choice {
-  const { pair, raw } = weighed;
+  const { pair, alone } = weighed;
   return {
     from: pair.from.id,
     site: pair.to.id,
     reason,
     paths: pair.paths.map((path) => path.id),
-    raw: { durationMs: raw.durationMs, interruptionMs: raw.interruptionMs },
+    raw: { durationMs: alone.durationMs, interruptionMs: alone.interruptionMs },
     prediction: predictionOf(weighed, circumstances),
   };
 }

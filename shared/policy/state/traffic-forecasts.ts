@@ -84,7 +84,7 @@ export class TrafficForecasts {
     return source.index < 0 || destination.index < 0 ? undefined : this.#sites.pair(source, destination);
   }
 
-  /** The forecast of a move; undefined where it has no path any more. */
+  /** The forecast of a move that has not stopped; undefined where it has no path any more. */
   of(tracked: Tracked): SharedForecast | undefined {
     const pair = this.pairOf(tracked);
     const known = tracked.group?.isValid ? tracked.group.forecasts.get(tracked) : undefined;
@@ -102,13 +102,17 @@ export class TrafficForecasts {
     return group.forecasts.get(tracked)!.forecast;
   }
 
-  /** The moves that share an uplink with a move between these sites, or with one that does, and so on. In order of their decisions. */
+  /**
+   * The moves that share an uplink with a move between these sites, or with one that does, and so on, without those that have stopped.
+   * In order of their decisions.
+   */
   connected({ from, to }: Pair): Tracked[] {
     const found = new Set<Tracked>();
     const sources = new Set([from]);
     const destinations = new Set([to]);
     const visit = (moves: ReadonlySet<Tracked>) => {
       for (const tracked of moves) {
+        if (tracked.stoppedAtMs !== Number.POSITIVE_INFINITY) continue;
         if (found.has(tracked) || !this.pairOf(tracked)?.paths.length) continue;
         found.add(tracked);
         sources.add(tracked.source);

@@ -29,7 +29,10 @@ export interface TrafficListener {
   freed(vms: readonly string[], atMs: number): void;
 }
 
-/** A VM waits until the links between two sites are free, as was predicted when it began to wait. */
+/**
+ * A VM waits until the links between two sites are free, as was predicted when it began to wait. -Infinity: it was told that they are
+ * free earlier.
+ */
 interface Wait {
   readonly pair: Pair;
   readonly freeAtMs: number;
@@ -171,17 +174,21 @@ export class Traffic {
       this.#share(tracked);
       this.#share(other);
     }
+    // The others go on without it.
+    forget(tracked);
+    for (const other of this.#forecasts.beside(tracked)) forget(other);
     this.#free(tracked, atMs);
   }
 
-  /** Tells the VMs that expected the links of a move to be in use for longer. */
+  /** Tells the VMs that expected the links of a move to be in use for longer. They wait until they are evaluated, each in its own millisecond. */
   #free({ source, destination }: Tracked, atMs: number): void {
     const freed: string[] = [];
     for (const [vm, { pair, freeAtMs }] of this.waiting) {
       if (pair.from !== source && pair.to !== destination) continue;
-      if (this.freeAtMs(pair, atMs) < freeAtMs - LATE_MS) freed.push(vm);
+      if (this.freeAtMs(pair, atMs) >= freeAtMs - LATE_MS) continue;
+      freed.push(vm);
+      this.waiting.set(vm, { pair, freeAtMs: Number.NEGATIVE_INFINITY });
     }
-    for (const vm of freed) this.waiting.delete(vm);
     if (freed.length > 0) this.#listener.freed(freed, atMs);
   }
 

@@ -36,7 +36,10 @@ export interface MoveUnderWay {
   readonly delayUserMsPerS: number;
   /** True: it has had to share an uplink with another move, so that its times teach nothing about the paths. */
   readonly shared: boolean;
-  /** The model's prediction before the pair's correction, beside the moves that were under way; the measured times are compared with it. */
+  /**
+   * The model's prediction of the move alone, before the pair's correction. The measured times are compared with it: only moves that
+   * shared nothing teach.
+   */
   readonly raw: Pick<Prediction, 'durationMs' | 'interruptionMs'>;
   readonly switched: boolean;
   readonly cancelling: boolean;

@@ -5,6 +5,7 @@ import { parseConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Affinity, Data, Fact, VmSpec } from '#shared/events/index.ts';
 import type { Faults } from '#shared/hypervisor/simulated/faults.ts';
+import type { Uplink } from '#shared/model/paths.ts';
 import { createWorld, type World } from '#simulations/world.ts';
 
 export const START_MS = Date.UTC(2026, 2, 2, 12);
@@ -16,6 +17,8 @@ export const SPEC: VmSpec = {
   downtimeLimitMs: 300,
   targetRttMs: 10,
 };
+/** A VM that writes nothing: its interruption does not depend on the rate. */
+export const CALM = { ...SPEC, dirtyRateBps: 0 };
 export const UPLINKS = [
   { provider: 'a', rateBps: 1e8 },
   { provider: 'b', rateBps: 6e7 },
@@ -85,4 +88,10 @@ export function line(sites: number, config = configWith(), faults?: Faults, expl
       ),
     ended: () => facts.flatMap(({ type, data }) => (type === 'migration.completed.v1' ? [data] : [])),
   };
+}
+
+/** Gives a site these uplinks: placement hears of it, and the hypervisor has them. */
+export function uplinked(l: Line, site: number, uplinks: readonly Uplink[], more: object = {}): void {
+  l.site(site, { uplinks: [...uplinks], ...more });
+  l.world.hypervisor.declareSite({ site: `s${site}`, ...positionAt(site), uplinks });
 }

@@ -1,17 +1,12 @@
 /** Moves that would share uplinks: those that wait, in which order, those that need not, and what the predictions make of them. */
 import { describe, expect, test } from 'vitest';
-import { PERSONAL_VM } from '#services/replay/personal-vms.ts';
 import type { VmSpec } from '#shared/events/index.ts';
-import type { Uplink } from '#shared/model/paths.ts';
 import { Placement } from '#shared/policy/placement.ts';
 import { keepVm, reviveVm } from '#shared/policy/state/kept-vm.ts';
 import { RemoteMoves } from '#shared/policy/state/remote-moves.ts';
 import { UNCORRECTED } from '#shared/policy/state/sites.ts';
 import { RecentMap } from '#shared/recent.ts';
-import { configWith, type Line, line, positionAt, SPEC, START_MS } from '../world.ts';
-
-/** A VM that writes nothing: its interruption does not depend on the rate. */
-const CALM = { ...SPEC, dirtyRateBps: 0 };
+import { CALM, configWith, type Line, line, SPEC, START_MS, uplinked } from '../world.ts';
 
 /** A VM at `s0` with so many users, who are nearest to another site from now on. */
 function drawn(l: Line, vm: string, users: number, place: number, spec: VmSpec = CALM): void {
@@ -34,12 +29,6 @@ function live(l: Line, seconds: number): void {
   }
 }
 
-/** Gives a site these uplinks: placement hears of it, and the hypervisor has them. */
-function uplinked(l: Line, site: number, uplinks: readonly Uplink[], more: object = {}): void {
-  l.site(site, { uplinks: [...uplinks], ...more });
-  l.world.hypervisor.declareSite({ site: `s${site}`, ...positionAt(site), uplinks });
-}
-
 const moveOf = (l: Line, vm: string) => l.decided('move').find((decided) => decided.vm === vm)!;
 const endOf = (l: Line, vm: string) => l.ended().find((ended) => ended.vm === vm)!;
 const errorOf = (l: Line, vm: string) => endOf(l, vm).figures.durationMs / moveOf(l, vm).prediction!.durationMs;
@@ -47,6 +36,10 @@ const correctionOf = (l: Line, from: string, to: string) => {
   const { sites } = l.world.placement;
   return sites.pair(sites.known(from), sites.known(to)).correction;
 };
+
+/** When the paths from s0 to s1 are free, as a core knows it once the present instant is over. */
+const freeAtMs = ({ sites, traffic }: Placement, { clock }: Line) =>
+  traffic.freeAtMs(sites.pair(sites.known('s0'), sites.known('s1')), clock.now() + 1);
 
 describe('moves that leave a site over the same uplinks', () => {
   const l = line(3);
@@ -123,6 +116,18 @@ describe('a small move meets a long one that is worth little', () => {
   });
 });
 
+test('a move shares only if it is worth it at the price that it has beside the others', () => {
+  const l = line(3);
+  l.vm('long', 's0', { ...CALM, ramBytes: 2e11 });
+  l.order('long', 's2');
+  drawn(l, 'v', 2, 1);
+  live(l, 300);
+  expect(l.world.placement.vms.get('v')!.reason).toBe('path-busy');
+  live(l, 1500);
+  const { benefitUserMs, costUserMs } = moveOf(l, 'v').prediction!;
+  expect(benefitUserMs).toBeGreaterThanOrEqual(configWith().policy.margin * costUserMs);
+});
+
 test("operators' orders that share a path are predicted and carried out at once, and teach nothing wrong", () => {
   const l = line(2);
   for (const vm of ['v', 'w', 'x']) {
@@ -139,6 +144,38 @@ test("operators' orders that share a path are predicted and carried out at once,
   expect(correctionOf(l, 's1', 's0'), 'a move that has its uplinks to itself teaches').toMatchObject({ samples: 1 });
 });
 
+describe('a move that has sent its last byte', () => {
+  const l = line(3);
+  l.vm('v', 's0', { ...CALM, ramBytes: 2e10 });
+  l.vm('w', 's0', CALM);
+  l.vm('x', 's0', CALM);
+  l.order('v', 's1');
+  l.order('w', 's2');
+  const { placement } = l.world;
+  const alone = placement.vms.get('v')!.context.move!.raw;
+  const beside = placement.vms.get('w')!.context.move!.raw;
+  const sharedFreeAtMs = freeAtMs(placement, l);
+  placement.traffic.switched('v:1', l.clock.now() + 1);
+  const freedAtMs = freeAtMs(placement, l);
+  placement.traffic.switched('w:1', l.clock.now() + 1);
+  const pair = placement.sites.pair(placement.sites.known('s0'), placement.sites.known('s2'));
+
+  test('takes nothing from the moves beside it any more', () => {
+    expect(freedAtMs - l.clock.now()).toBeLessThan((sharedFreeAtMs - l.clock.now()) / 5);
+  });
+
+  test('takes nothing from a further move, and is not delayed by it', () => {
+    const { move, delayUserMs } = placement.traffic.predict(pair, CALM, l.clock.now() + 1);
+    expect(delayUserMs).toBe(0);
+    expect(move.durationMs).toBeCloseTo(beside.durationMs, 3);
+  });
+
+  test('is compared with the prediction of the move alone, from which corrections are learned', () => {
+    expect(beside.durationMs).toBeLessThan(moveOf(l, 'w').prediction!.durationMs / 1.5);
+    expect(alone.durationMs).toBeCloseTo(moveOf(l, 'v').prediction!.durationMs, 6);
+  });
+});
+
 /** Another core that knows the same sites. */
 function another({ world, clock }: Line): Placement {
   const { network, move, policy, limits, ingest } = configWith();
@@ -146,9 +183,6 @@ function another({ world, clock }: Line): Placement {
   for (const fact of world.placement.sites.facts()) placement.apply(fact, Math.round(clock.now()));
   return placement;
 }
-/** When the paths from s0 to s1 are free, as a core knows it once the present instant is over. */
-const freeAtMs = ({ sites, traffic }: Placement, { clock }: Line) =>
-  traffic.freeAtMs(sites.pair(sites.known('s0'), sites.known('s1')), clock.now() + 1);
 const progressed = ({ facts }: Line) => facts.filter((fact) => fact.type === 'migration.progressed.v1');
 
 describe('another process, or a later one', () => {
@@ -214,45 +248,6 @@ describe('the progress of a copy', () => {
   });
 });
 
-/** A site with 60 VMs is drained. @returns how long it takes ÷ what the bytes of its VMs take at these rates */
-function drained(carried: readonly Uplink[]): number {
-  const l = line(5);
-  const slots = 70;
-  for (let i = 0; i < 5; i++) {
-    uplinked(l, i, GIGABITS, { slots });
-    l.world.hypervisor.declareSite({ site: `s${i}`, ...positionAt(i), uplinks: carried });
-  }
-  for (let i = 0; i < 60; i++) {
-    l.vm(`v${i}`, 's0', PERSONAL_VM);
-    // Some have users, who are everywhere.
-    if (i % 3 > 0) continue;
-    l.attach(`v${i}`, `u${i}`);
-    l.fix(`v${i}`, `u${i}`, i % 5);
-  }
-  l.pass(1000);
-  const fromMs = l.clock.now();
-  l.site(0, { slots, uplinks: GIGABITS, draining: true });
-  l.pass(3_600_000);
-  const ended = l.ended().filter(({ from }) => from === 's0');
-  expect(ended).toHaveLength(60);
-  expect([...l.world.placement.vms.values()].filter(({ home }) => home.id === 's0')).toEqual([]);
-  const bytes = ended.reduce((sum, { figures }) => sum + figures.bytes, 0);
-  const tookMs = Math.max(...ended.map(({ atMs }) => atMs)) - fromMs;
-  return tookMs / ((bytes / carried.reduce((sum, { rateBps }) => sum + rateBps, 0)) * 1000);
-}
-
-const GIGABITS = ['a', 'b'].map((provider) => ({ provider, rateBps: 1.25e8 }));
-
-describe('60 VMs of 4 GiB leave a site', () => {
-  test('over 2 × 1 Gbit/s in 1.1 times what their bytes take', () => {
-    expect(drained(GIGABITS)).toBeLessThan(1.1);
-  });
-
-  test('hardly less well over paths that carry less than their sites say', () => {
-    expect(drained(GIGABITS.map(({ provider }) => ({ provider, rateBps: 7e7 })))).toBeLessThan(1.15);
-  });
-});
-
 test('a VM that waits for a move is planned again when that move is cancelled', () => {
   const l = line(3);
   l.vm('first', 's0', { ...CALM, ramBytes: 2e10 });
@@ -268,6 +263,20 @@ test('a VM that waits for a move is planned again when that move is cancelled', 
   expect(l.stateOf('v')).toBe('moving');
 });
 
+test('a move that was loaded from its record teaches nothing', () => {
+  const l = line(2);
+  l.vm('v', 's0', CALM);
+  l.order('v', 's1');
+  const { placement } = l.world;
+  expect(placement.vms.get('v')!.context.move!.shared).toBe(false);
+  const later = another(l);
+  later.restore(reviveVm(JSON.parse(JSON.stringify(keepVm(placement.vms.get('v')!, placement.sites))), later.sites));
+  l.pass(60_000);
+  for (const fact of l.facts) if (fact.type.startsWith('migration.')) later.apply(fact, Math.round(l.clock.now()));
+  expect(later.vms.get('v')!.home.id).toBe('s1');
+  expect(later.drain().lessons).toEqual([]);
+});
+
 test('a VM waits for no turn once it is retired', () => {
   const l = line(3);
   l.vm('first', 's0', { ...CALM, ramBytes: 2e10 });
@@ -278,17 +287,4 @@ test('a VM waits for no turn once it is retired', () => {
   expect([...waiting.keys()]).toEqual(['v']);
   l.world.tell({ type: 'vm.retired.v1', data: { vm: 'v', atMs: Math.round(l.clock.now()) } });
   expect(waiting.size).toBe(0);
-});
-
-test('a VM that may go nowhere does not hold up the others of a site that drains', () => {
-  const l = line(3, configWith({ limits: { movesPerSite: 1 } }));
-  l.vm('stuck', 's0', SPEC, { allowed: ['elsewhere'] });
-  for (const vm of ['v', 'w', 'x']) l.vm(vm, 's0');
-  l.pass(1000);
-  l.site(0, { draining: true });
-  l.pass(600_000);
-  const orders = l.decided('move').map(({ atMs }) => atMs);
-  const ends = l.ended().map(({ atMs }) => atMs);
-  expect(ends).toHaveLength(3);
-  expect(orders.slice(1), 'each at the end of the one before').toEqual(ends.slice(0, -1));
 });
