@@ -219,8 +219,6 @@ export class Placement implements Core<PlacementOutput> {
 
   /** Restores a stored VM, before any event of it. */
   restore(vm: Vm): void {
-    // Nobody knows which moves it met before the load, so it teaches nothing.
-    if (vm.context.move) vm.context = { ...vm.context, move: { ...vm.context.move, shared: true } };
     this.#vmTable.add(vm);
     this.#relations.peers.update(vm.id);
     const { move } = vm.context;

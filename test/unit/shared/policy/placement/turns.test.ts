@@ -263,7 +263,7 @@ test('a VM that waits for a move is planned again when that move is cancelled', 
   expect(l.stateOf('v')).toBe('moving');
 });
 
-test('a move that was loaded from its record teaches nothing', () => {
+test('a move that was loaded from its record teaches as without the load', () => {
   const l = line(2);
   l.vm('v', 's0', CALM);
   l.order('v', 's1');
@@ -274,7 +274,10 @@ test('a move that was loaded from its record teaches nothing', () => {
   l.pass(60_000);
   for (const fact of l.facts) if (fact.type.startsWith('migration.')) later.apply(fact, Math.round(l.clock.now()));
   expect(later.vms.get('v')!.home.id).toBe('s1');
-  expect(later.drain().lessons).toEqual([]);
+  expect(later.drain().lessons).toMatchObject([{ pair: 's0~s1' }]);
+  const learned = later.sites.pair(later.sites.known('s0'), later.sites.known('s1')).correction;
+  expect(learned).toEqual(correctionOf(l, 's0', 's1'));
+  expect(learned.samples).toBe(1);
 });
 
 test('a VM waits for no turn once it is retired', () => {
