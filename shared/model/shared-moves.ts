@@ -57,10 +57,15 @@ export function predictTogether(
   // Times count from the first event: with those since the epoch, rounding would lose fractions of a millisecond.
   const originMs = Math.min(...moves.map(({ orderedAtMs, progress }) => progress?.atMs ?? orderedAtMs));
   const courses = moves.map((move) => new Course(move, model, originMs));
+  const links = new SharedLinks(model, linkRatesBps, courses);
+  const dueMs = new Float64Array(courses.length);
   for (let nowMs = 0; ; ) {
-    shareLinks(model, linkRatesBps, courses);
-    const dueMs = courses.map((course) => course.dueMs(nowMs));
-    const nextMs = Math.min(...dueMs);
+    links.share();
+    let nextMs = Number.POSITIVE_INFINITY;
+    courses.forEach((course, i) => {
+      dueMs[i] = course.dueMs(nowMs);
+      nextMs = Math.min(nextMs, dueMs[i]!);
+    });
     // Nothing is due any more: all have ended, or the rest would take longer than anything may.
     if (!(nextMs <= LONGEST_MOVE_MS)) break;
     courses.forEach((course, i) => {
@@ -72,19 +77,49 @@ export function predictTogether(
   return courses.map((course) => course.forecast());
 }
 
-/** Gives each move that sends its rate. */
-function shareLinks(model: MoveModel, linkRatesBps: readonly number[], courses: readonly Course[]): void {
-  const senders = courses.filter((course) => course.sends);
-  const flows = senders.flatMap(({ move }) => move.paths);
-  const shares = maxMinShares(linkRatesBps, flows);
-  let next = 0;
-  for (const course of senders) {
-    const own = shares.slice(next, next + course.move.paths.length);
-    next += own.length;
-    course.rateBps = aggregateBps(
-      model,
-      own.filter((shareBps) => shareBps > 0),
+/** The links, and the rates of the moves that send over them. */
+class SharedLinks {
+  readonly #model: MoveModel;
+  readonly #linkRatesBps: readonly number[];
+  readonly #courses: readonly Course[];
+  /** The rates by who sends. Between its rounds a move waits for half a round trip, so the same ones send again and again. */
+  readonly #known = new Map<string, readonly number[]>();
+
+  constructor(model: MoveModel, linkRatesBps: readonly number[], courses: readonly Course[]) {
+    this.#model = model;
+    this.#linkRatesBps = linkRatesBps;
+    this.#courses = courses;
+  }
+
+  /** Gives each move that sends its rate. */
+  share(): void {
+    let key = '';
+    for (const { sends } of this.#courses) key += sends ? '1' : '0';
+    const senders = this.#courses.filter(({ sends }) => sends);
+    let ratesBps = this.#known.get(key);
+    if (ratesBps === undefined) {
+      ratesBps = this.#ratesOf(senders);
+      this.#known.set(key, ratesBps);
+    }
+    senders.forEach((course, i) => {
+      course.rateBps = ratesBps[i]!;
+    });
+  }
+
+  #ratesOf(senders: readonly Course[]): number[] {
+    const shares = maxMinShares(
+      this.#linkRatesBps,
+      senders.flatMap(({ move }) => move.paths),
     );
+    let next = 0;
+    return senders.map(({ move }) => {
+      const own = shares.slice(next, next + move.paths.length);
+      next += own.length;
+      return aggregateBps(
+        this.#model,
+        own.filter((shareBps) => shareBps > 0),
+      );
+    });
   }
 }
 
