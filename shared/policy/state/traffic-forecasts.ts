@@ -130,19 +130,24 @@ export class TrafficForecasts {
 
   /** The forecasts of some moves, as if they were the only ones. In the same order. */
   together(moves: readonly { pair: Pair; move: Omit<SharedMove, 'paths' | 'rttMs'> }[]): SharedForecast[] {
-    const indices = new Map<string, number>();
+    const leaving = new Map<Site, Map<string, number>>();
+    const arriving = new Map<Site, Map<string, number>>();
     const ratesBps: number[] = [];
-    const link = (site: Site, provider: string, direction: 'out' | 'in') => {
-      const key = `${site.id}/${provider}/${direction}`;
-      let index = indices.get(key);
+    const link = (indices: Map<Site, Map<string, number>>, site: Site, provider: string) => {
+      let ofSite = indices.get(site);
+      if (ofSite === undefined) {
+        ofSite = new Map();
+        indices.set(site, ofSite);
+      }
+      let index = ofSite.get(provider);
       if (index === undefined) {
         index = ratesBps.push(site.uplinks.find((uplink) => uplink.provider === provider)!.rateBps) - 1;
-        indices.set(key, index);
+        ofSite.set(provider, index);
       }
       return index;
     };
     const shared = moves.map(({ pair: { from, to, paths, rttMs }, move }) => {
-      const links = paths.map(({ provider }) => [link(from, provider, 'out'), link(to, provider, 'in')]);
+      const links = paths.map(({ provider }) => [link(leaving, from, provider), link(arriving, to, provider)]);
       return { ...move, rttMs, paths: links };
     });
     return predictTogether(this.#model, ratesBps, shared);
@@ -159,14 +164,16 @@ export function forget({ group }: Tracked): void {
   if (group !== undefined) group.isValid = false;
 }
 
-function addTo(moves: Map<Site, Set<Tracked>>, site: Site, tracked: Tracked): void {
-  const present = moves.get(site);
-  if (present === undefined) moves.set(site, new Set([tracked]));
-  else present.add(tracked);
+/** Adds a member to the set of a site. */
+export function addTo<T>(sets: Map<Site, Set<T>>, site: Site, member: T): void {
+  const present = sets.get(site);
+  if (present === undefined) sets.set(site, new Set([member]));
+  else present.add(member);
 }
 
-function removeFrom(moves: Map<Site, Set<Tracked>>, site: Site, tracked: Tracked): void {
-  const present = moves.get(site)!;
-  present.delete(tracked);
-  if (present.size === 0) moves.delete(site);
+/** Removes a member from the set of a site. An empty set does not stay. */
+export function removeFrom<T>(sets: Map<Site, Set<T>>, site: Site, member: T): void {
+  const present = sets.get(site)!;
+  present.delete(member);
+  if (present.size === 0) sets.delete(site);
 }

@@ -13,6 +13,7 @@ import { progressAfter } from './copy-progress.ts';
 import type { SiteTable } from './sites.ts';
 import type { Pair, Site } from './state.ts';
 import { forget, stateOf, type Tracked, TrafficForecasts, type TrafficMove } from './traffic-forecasts.ts';
+import { WaitingVms } from './waiting.ts';
 
 /** The prediction of a move beside those under way. */
 export interface SharedPrediction {
@@ -29,15 +30,6 @@ export interface TrafficListener {
   freed(vms: readonly string[], atMs: number): void;
 }
 
-/**
- * A VM waits until the links between two sites are free, as was predicted when it began to wait. -Infinity: it was told that they are
- * free earlier.
- */
-interface Wait {
-  readonly pair: Pair;
-  readonly freeAtMs: number;
-}
-
 /** Shorter delays come from rounding. */
 const LEAST_DELAY_MS = 1;
 /** Two moves share an uplink if both send for so long. The next in turn begins just when the one before has sent its last byte. */
@@ -49,10 +41,14 @@ const LOST_MS = 300_000;
 /** A link that another move leaves at least this share of the rate that a path could have is not busy. */
 const ROOM = 0.5;
 
+const NOT_ASKED: { readonly pair: Pair | undefined; readonly nowMs: number; readonly freeAtMs: number } = {
+  ...{ pair: undefined, nowMs: Number.NaN, freeAtMs: Number.NaN },
+};
+
 /** Owned by one `Placement`. Its size is bounded by the moves under way and the VMs that wait. */
 export class Traffic {
   /** The VMs that wait for their turn. The owner deletes those that wait no more. */
-  readonly waiting = new Map<string, Wait>();
+  readonly waiting = new WaitingVms();
   readonly #sites: SiteTable;
   readonly #model: MoveModel;
   readonly #listener: TrafficListener;
@@ -60,6 +56,8 @@ export class Traffic {
   readonly #forecasts: TrafficForecasts;
   /** Moves whose latest progress does not count yet. */
   readonly #progressed = new Set<Tracked>();
+  /** The last answer of `freeAtMs`, until a move comes, goes, stops or progresses. */
+  #asked = NOT_ASKED;
 
   constructor(sites: SiteTable, model: MoveModel, listener: TrafficListener) {
     this.#sites = sites;
@@ -78,6 +76,7 @@ export class Traffic {
     };
     this.#moves.set(move.decision, tracked);
     this.#forecasts.add(tracked);
+    this.#asked = NOT_ASKED;
     this.#sites.count(source, destination, move.paths, 1);
   }
 
@@ -88,6 +87,7 @@ export class Traffic {
     this.#stop(tracked, atMs);
     const { source, destination, move } = tracked;
     this.#forecasts.remove(tracked);
+    this.#asked = NOT_ASKED;
     this.#moves.delete(decision);
     this.#progressed.delete(tracked);
     this.#sites.count(source, destination, move.paths, -1);
@@ -104,6 +104,7 @@ export class Traffic {
     if (latest !== null && latest.atMs < next.atMs) {
       tracked.progress = latest;
       forget(tracked);
+      this.#asked = NOT_ASKED;
     }
     tracked.latest = next;
     this.#progressed.add(tracked);
@@ -137,8 +138,16 @@ export class Traffic {
    * When the links between two sites have room for a further move, in ms since the epoch.
    * @returns -Infinity: they have room; Infinity: not before a move ends that is late
    */
-  freeAtMs({ from, to, paths }: Pair, nowMs: number): number {
+  freeAtMs(pair: Pair, nowMs: number): number {
     this.#countProgress(nowMs);
+    // An evaluation asks this for one pair several times.
+    if (this.#asked.pair !== pair || this.#asked.nowMs !== nowMs) {
+      this.#asked = { pair, nowMs, freeAtMs: this.#freeAtMs(pair, nowMs) };
+    }
+    return this.#asked.freeAtMs;
+  }
+
+  #freeAtMs({ from, to, paths }: Pair, nowMs: number): number {
     let freeAtMs = Number.NEGATIVE_INFINITY;
     for (const { provider, rateBps } of paths) {
       const room = { provider, rateBps: rateBps * ROOM, nowMs };
@@ -169,6 +178,7 @@ export class Traffic {
   #stop(tracked: Tracked, atMs: number): void {
     if (tracked.stoppedAtMs <= atMs) return;
     tracked.stoppedAtMs = atMs;
+    this.#asked = NOT_ASKED;
     for (const other of this.#forecasts.beside(tracked)) {
       if (other === tracked || !this.#shares(tracked, other)) continue;
       this.#share(tracked);
@@ -183,9 +193,12 @@ export class Traffic {
   /** Tells the VMs that expected the links of a move to be in use for longer. They wait until they are evaluated, each in its own millisecond. */
   #free({ source, destination }: Tracked, atMs: number): void {
     const freed: string[] = [];
-    for (const [vm, { pair, freeAtMs }] of this.waiting) {
-      if (pair.from !== source && pair.to !== destination) continue;
-      if (this.freeAtMs(pair, atMs) >= freeAtMs - LATE_MS) continue;
+    const nowFreeAtMs = new Map<Pair, number>();
+    for (const vm of this.waiting.beside(source, destination)) {
+      const { pair, freeAtMs } = this.waiting.get(vm)!;
+      const known = nowFreeAtMs.get(pair) ?? this.freeAtMs(pair, atMs);
+      nowFreeAtMs.set(pair, known);
+      if (known >= freeAtMs - LATE_MS) continue;
       freed.push(vm);
       this.waiting.set(vm, { pair, freeAtMs: Number.NEGATIVE_INFINITY });
     }
@@ -199,6 +212,7 @@ export class Traffic {
       tracked.progress = tracked.latest;
       tracked.latest = null;
       forget(tracked);
+      this.#asked = NOT_ASKED;
       this.#progressed.delete(tracked);
     }
   }
