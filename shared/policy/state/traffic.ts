@@ -9,6 +9,7 @@
 import type { FactOf, VmSpec } from '../../events/index.ts';
 import { contradicts } from '../../migration/ordered-moves.ts';
 import { leadMs, type MoveModel, type PredictedMove } from '../../model/move-model.ts';
+import type { SharedForecast } from '../../model/shared-moves.ts';
 import { progressAfter } from './copy-progress.ts';
 import type { SiteTable } from './sites.ts';
 import type { Pair, Site } from './state.ts';
@@ -38,6 +39,11 @@ const SHARES_MS = 1_000;
 const LATE_MS = 2_000;
 /** The end of a move that is late by so much was lost: a migrator gives up much earlier. It does not keep its links any more. */
 const LOST_MS = 300_000;
+/**
+ * A move that still copies for longer than this shares its links, whatever it is worth: nobody waits for it, and nobody pays for its
+ * delay. Otherwise one VM with wrong figures would hold up the others of its site for days.
+ */
+const LONGEST_HOLD_MS = 3_600_000;
 /** A link that another move leaves at least this share of the rate that a path could have is not busy. */
 const ROOM = 0.5;
 
@@ -169,7 +175,8 @@ export class Traffic {
     let delayUserMs = 0;
     others.forEach(({ move }, i) => {
       const delayMs = together[i]!.durationMs - before[i]!.durationMs;
-      if (delayMs > LEAST_DELAY_MS) delayUserMs += (delayMs / 1000) * move.delayUserMsPerS;
+      if (delayMs <= LEAST_DELAY_MS || !holdsLinks(before[i]!, nowMs)) return;
+      delayUserMs += (delayMs / 1000) * move.delayUserMsPerS;
     });
     return { move: together[others.length]!, delayUserMs };
   }
@@ -247,8 +254,9 @@ export class Traffic {
     for (const tracked of moves) {
       const path = this.#forecasts.pairOf(tracked)?.paths.find((path) => path.provider === provider);
       if (path === undefined || tracked.stoppedAtMs !== Number.POSITIVE_INFINITY) continue;
-      const { copyEndMs } = this.#forecasts.of(tracked)!;
-      if (nowMs > copyEndMs + LOST_MS) continue;
+      const forecast = this.#forecasts.of(tracked)!;
+      if (!holdsLinks(forecast, nowMs)) continue;
+      const { copyEndMs } = forecast;
       freeBps -= path.rateBps;
       const endMs = nowMs > copyEndMs + LATE_MS ? Number.POSITIVE_INFINITY : copyEndMs;
       users.push({ endMs, rateBps: path.rateBps });
@@ -261,4 +269,9 @@ export class Traffic {
     }
     return Number.NEGATIVE_INFINITY;
   }
+}
+
+/** True if other moves wait for this one, or pay for its delay. */
+function holdsLinks({ copyEndMs }: SharedForecast, nowMs: number): boolean {
+  return nowMs <= copyEndMs + LOST_MS && copyEndMs <= nowMs + LONGEST_HOLD_MS;
 }

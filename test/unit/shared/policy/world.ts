@@ -36,7 +36,7 @@ export interface Line {
   readonly facts: Fact[];
   site(i: number, more?: Partial<Data<'site.reported.v1'>>): void;
   vm(vm: string, home: string, spec?: VmSpec, affinity?: Partial<Affinity>): void;
-  attach(vm: string, user: string): void;
+  attach(vm: string, user: string, weight?: number): void;
   fix(vm: string, user: string, place: number): void;
   /** Orders a move as an operator; the decision takes effect at once. */
   order(vm: string, to: string): void;
@@ -72,7 +72,8 @@ export function line(sites: number, config = configWith(), faults?: Faults, expl
         type: 'vm.declared.v1',
         data: { vm, atMs: now(), home, spec, ...(affinity && { affinity: { preferenceUserMsPerS: 10, ...affinity } }) },
       }),
-    attach: (vm, user) => world.tell({ type: 'session.attached.v1', data: { vm, user, atMs: now(), weight: 1 } }),
+    attach: (vm, user, weight = 1) =>
+      world.tell({ type: 'session.attached.v1', data: { vm, user, atMs: now(), weight } }),
     fix: (vm, user, place) => world.locate({ vm, user, atMs: now(), ...positionAt(place) }),
     order(vm, to) {
       world.placement.order(vm, to, now());

@@ -86,6 +86,22 @@ test('a move does not wait for one that leaves most of the uplink to it, and its
   expect(errorOf(l, 'v')).toBeCloseTo(1, 3);
 });
 
+test('a VM of the largest size and weight does not hold up the others of its site', () => {
+  const l = line(3);
+  const spec = { ...CALM, ramBytes: 2 ** 48 };
+  l.vm('huge', 's0', spec);
+  for (let i = 0; i < 3; i++) l.attach('huge', `heavy-${i}`, 1e6);
+  l.order('huge', 's2');
+  drawn(l, 'v', 1, 1);
+  drawn(l, 'w', 1, 1);
+  live(l, 60);
+  expect(l.stateOf('huge')).toBe('moving');
+  expect(l.ended().map(({ vm, to }) => [vm, to])).toEqual([
+    ['v', 's1'],
+    ['w', 's1'],
+  ]);
+});
+
 describe('a small move meets a long one that is worth little', () => {
   const l = line(3);
   drawn(l, 'long', 1, 1, { ...CALM, ramBytes: 2e10 });
