@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'BUS_CLOSED' // publish or subscribe after close
   | 'BUS_UNREACHABLE' // the server of the bus does not answer, or does not accept messages
   | 'BUS_REFUSED' // the server does not accept our credentials
+  | 'MQTT_ACCOUNT_SHARED' // phones and services use one account of a server, so phones could use the whole bus
   | 'BUS_UNFIT' // the server is too old, lacks a feature, or its contents do not fit the configuration
   | 'STORE_UNREACHABLE' // like BUS_UNREACHABLE, for the store
   | 'STORE_UNFIT' // like BUS_UNFIT, for the store

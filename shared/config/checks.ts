@@ -7,6 +7,7 @@ import { LIVE_NAMES, policyNameFault, splitName } from '../policy/rules/named.ts
 import { affinityFaults } from './affinity.ts';
 import { type Fault, NAME } from './faults.ts';
 import { nearest, unknownSite } from './nearest.ts';
+import { phoneAccountFaults } from './phone-account.ts';
 import { relationFaults } from './relations.ts';
 import type { Config, SiteConfig } from './schema.ts';
 import { serverFaults, serverUrl } from './server.ts';
@@ -165,7 +166,11 @@ function* vmFaults({ sites, vms, ingest }: Config): Generator<Fault> {
 }
 
 /** The faults of other systems' entries: those that send positions, and those that receive moves. */
-function* neighbourFaults({ ingest: { mqtt, places }, webhooks, tracing: { otlpUrl } }: Config): Generator<Fault> {
+function* neighbourFaults(config: Config): Generator<Fault> {
+  const { ingest, webhooks, tracing } = config;
+  const { mqtt, places } = ingest;
+  const { otlpUrl } = tracing;
+  yield* phoneAccountFaults(config);
   if (mqtt !== undefined) {
     if (serverUrl(mqtt.url)?.kind === 'nats') yield* serverFaults(['ingest', 'mqtt'], mqtt);
     else yield { path: ['ingest', 'mqtt', 'url'], message: 'is not of a NATS server; give nats://HOST:PORT' };

@@ -21,7 +21,7 @@ import { ConnectionWatch } from '../connection/watch.ts';
 import { TagalongError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { type NatsCounters, natsCounters } from './counters.ts';
-import { apiCode, connectionError, patiently, reasonOf, withoutSecrets } from './errors.ts';
+import { apiCode, connectionError, patiently, reasonOf, STREAM_NOT_FOUND, withoutSecrets } from './errors.ts';
 import type { NatsCredentials, NatsServer } from './options.ts';
 
 /** The oldest server that can create consumers by name. */
@@ -139,8 +139,6 @@ async function linkOf(nc: NatsConnection, role: ServerRole, where: string): Prom
     close: () => nc.close(),
   };
 }
-
-const STREAM_NOT_FOUND = 10059;
 
 /**
  * Watches whether a stream of the server is usable. The caller closes the watch.

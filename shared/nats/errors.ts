@@ -6,6 +6,8 @@ import { TagalongError } from '../errors.ts';
 
 const PATIENCE_MS = 20_000;
 const RETRY_MS = 250;
+/** JetStream's error code for a stream that the account does not have. */
+export const STREAM_NOT_FOUND = 10059;
 /** JetStream's error codes when it is off, for the server or for the account. */
 const NOT_ENABLED: readonly number[] = [10039, 10076];
 const REFUSED: readonly string[] = [

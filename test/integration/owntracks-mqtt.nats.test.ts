@@ -116,6 +116,8 @@ onNats('OwnTracks over MQTT', () => {
       await publish('owntracks/jane..doe/phone', at(NOW_S - 5));
       await publish('owntracks/jane', at(NOW_S - 5));
       await publish('owntracks//jane/phone', at(NOW_S - 5));
+      await publish('owntracks/jane/phone/other', at(NOW_S - 5));
+      await publish('owntracks/jane/phone/event/more', at(NOW_S - 5));
       await publish('owntracks/jane/phone', at(NOW_S - 4));
       await vi.waitFor(() => expect(seen).toHaveLength(2), PATIENTLY);
       expect(seen.map(({ data }) => [(data as { vm: string }).vm, (data as { user: string }).user])).toEqual([

@@ -4,10 +4,12 @@
  */
 import type { ConsumerMessages, JsMsg } from 'nats';
 import type { Clock } from '#shared/clock/clock.ts';
+import { OWN_ACCOUNT } from '#shared/config/phone-account.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { serverUrl } from '#shared/config/server.ts';
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
+import type { Link } from '#shared/nats/connection.ts';
 import { natsServer } from '#shared/open.ts';
 import { parseJson } from '../body.ts';
 import type { Ingest } from '../service.ts';
@@ -16,7 +18,7 @@ import { reportedReader } from './report.ts';
 
 /** The subscription to the messages. */
 export interface Listener {
-  /** @throws TagalongError BUS_UNREACHABLE, BUS_REFUSED, BUS_UNFIT, CONFIG_UNREADABLE */
+  /** @throws TagalongError MQTT_ACCOUNT_SHARED, BUS_UNREACHABLE, BUS_REFUSED, BUS_UNFIT, CONFIG_UNREADABLE */
   start(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -73,6 +75,7 @@ export function owntracksOverMqtt(options: {
       const { ensureStream } = await import('#shared/nats/streams.ts');
       const link = await openLink(await natsServer(mqtt, serverUrl(mqtt.url)!.hosts), BUS_ROLE);
       close = link.close;
+      await refuseSharedAccount(link, options.config);
       await ensureStream(link.jsm, {
         name,
         subjects: [SUBJECT],
@@ -102,13 +105,39 @@ export function owntracksOverMqtt(options: {
 }
 
 /**
+ * Phones may publish only what they are permitted to, so they must not have the account of the services. The account is shared if it
+ * has the streams of bus or store.
+ * @throws TagalongError MQTT_ACCOUNT_SHARED, BUS_REFUSED where this account may not look at its streams
+ */
+async function refuseSharedAccount({ jsm }: Link, { bus, store }: Config): Promise<void> {
+  const { apiCode, refusalOf, STREAM_NOT_FOUND } = await import('#shared/nats/errors.ts');
+  const { BUS_ROLE } = await import('#shared/connection/role.ts');
+  for (const stream of [`${bus.prefix}_events`, `KV_${store.prefix}_records`]) {
+    const isThere = await jsm.streams.info(stream).then(
+      () => true,
+      (error) => {
+        if (apiCode(error) === STREAM_NOT_FOUND) return false;
+        throw refusalOf(BUS_ROLE, stream, error);
+      },
+    );
+    if (!isThere) continue;
+    const what = `ingest.mqtt: its account on the server has the stream ${stream} of the services`;
+    throw new TagalongError('MQTT_ACCOUNT_SHARED', `${what}; ${OWN_ACCOUNT}`);
+  }
+}
+
+/** The last level of the topics that an app publishes to, beside that of its positions (owntracks/booklet, tech/mqtt). */
+const KINDS: ReadonlySet<string> = new Set(['event', 'waypoint', 'waypoints', 'info', 'step', 'dump', 'status', 'cmd']);
+
+/**
  * The MQTT topic of a NATS subject. In a subject, dots separate the levels, and `//` stands for a dot within a level. `//` is
  * converted first; otherwise `jane.doe` would become `jane`.
  * @throws TagalongError EVENT_INVALID where it is not the topic of a device, or has an empty level
  */
 export function topicOf(subject: string): string {
   const levels = subject.split('.').map((level) => level.replaceAll('//', '.'));
-  if (levels.length < 3 || levels.some((level) => level === '' || level.includes('/'))) {
+  const isOfDevice = levels.length === 3 || (levels.length === 4 && KINDS.has(levels[3]!));
+  if (!isOfDevice || levels.some((level) => level === '' || level.includes('/'))) {
     throw new TagalongError(
       'EVENT_INVALID',
       'topic: is not the topic of a device; publish to owntracks/<user>/<device>',

@@ -1,0 +1,121 @@
+/** Phones have an account of their own on the NATS server: a phone speaks for its user alone, and reads nothing. */
+import { readFileSync } from 'node:fs';
+import { connectAsync, type MqttClient } from 'mqtt';
+import { afterEach, expect, test, vi } from 'vitest';
+import { freePorts } from '#deploy/local/loopback.ts';
+import { owntracksOverMqtt } from '#services/ingest/apis/mqtt.ts';
+import { createIngest } from '#services/ingest/service.ts';
+import { knownSites } from '#services/sites/known.ts';
+import { natsBus } from '#shared/bus/nats/bus.ts';
+import { realClock } from '#shared/clock/real.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import type { Event } from '#shared/events/index.ts';
+import { createLog } from '#shared/log.ts';
+import { memoryStore } from '#shared/store/memory.ts';
+import { PATIENTLY } from '../patience.ts';
+import { type NatsTestServer, onNats, startNats } from '../servers/nats.ts';
+import { fullSpec } from './ingest-world.ts';
+
+const log = createLog('silent');
+const clock = realClock();
+const PAGE = readFileSync(new URL('../../services/ingest/README.md', import.meta.url), 'utf8');
+const PHONES = /```\n(mqtt \{[\s\S]*?)\n```/.exec(PAGE)![1]!;
+const INGEST = { user: 'ingest', password: 'A-SECRET-OF-INGEST' };
+const SERVICES = { user: 'services', password: 'A-SECRET-OF-THE-SERVICES' };
+
+const closers: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+/** The server of the page, with an account of the services beside that of the phones. */
+async function serverOfPage(): Promise<{ server: NatsTestServer; mqttUrl: string }> {
+  const [port] = await freePorts(1);
+  const services = `TAGALONG { jetstream: enabled, users: [ { user: ${SERVICES.user}, password: "${SERVICES.password}" } ] }\n  PHONES {`;
+  const config = PHONES.replace('0.0.0.0:1883', `127.0.0.1:${port}`).replace('PHONES {', services);
+  const server = await startNats(config);
+  closers.push(() => server.stop());
+  return { server, mqttUrl: `mqtt://127.0.0.1:${port}` };
+}
+
+/** Ingest on a bus of the services, with its VMs, and its subscription to the phones' messages. */
+async function world(url: string, auth: typeof INGEST) {
+  const bus = await natsBus({ servers: url, credentials: SERVICES });
+  const store = memoryStore();
+  const config = parseConfig(
+    JSON.stringify({ bus: { url, auth: SERVICES }, ingest: { mqtt: { url, auth } } }),
+    'mqtt-account',
+  );
+  const sites = knownSites(store, [{ site: 'east' }]);
+  const ingest = createIngest({ bus, store, clock, config: config.ingest, sites, log });
+  await ingest.start();
+  for (const [vm, user] of [
+    ['v1', 'jane.doe'],
+    ['v2', 'jane'],
+  ] as const) {
+    await ingest.declareVm(vm, 'east', fullSpec);
+    await ingest.attach(vm, user, 1);
+  }
+  const seen: Event[] = [];
+  await bus.subscribe({ group: 'test', types: ['location.reported.v1', 'vm.retired.v1'] }, async (batch) => {
+    seen.push(...batch.map(({ event }) => event));
+  });
+  const listener = owntracksOverMqtt({ config, ingest, clock, log })!;
+  closers.push(
+    () => bus.close(),
+    () => ingest.stop(),
+    () => listener.stop(),
+  );
+  return { listener, seen };
+}
+
+async function phone(url: string, username: string, password: string): Promise<MqttClient> {
+  const client = await connectAsync(url, { username, password, reconnectPeriod: 0, protocolVersion: 4 });
+  closers.push(() => client.endAsync(true));
+  return client;
+}
+const position = (ageS: number) =>
+  JSON.stringify({ _type: 'location', lat: 48.85, lon: 2.29, tst: Math.round(clock.now() / 1000) - ageS, tid: 'ne' });
+
+onNats('phones over MQTT', () => {
+  test('a phone reports the positions of its own user, and can neither speak for others nor read', async () => {
+    const { server, mqttUrl } = await serverOfPage();
+    const { listener, seen } = await world(server.url, INGEST);
+    await listener.start();
+    const jane = await phone(mqttUrl, 'jane.doe', 'A-SECRET-OF-JANE');
+    const heard: string[] = [];
+    jane.on('message', (topic) => heard.push(topic));
+    for (const topic of ['#', 'tagalong/+/location/#', 'owntracks/#', '$KV/#']) {
+      const granted = await jane.subscribeAsync(topic).catch(() => []);
+      expect(
+        granted.filter(({ qos }) => Number(qos) < 128),
+        topic,
+      ).toEqual([]);
+    }
+    // At QoS 0, because the server ends the connection of a client that publishes elsewhere at QoS 1.
+    const retired = { type: 'vm.retired.v1', data: { vm: 'v1', atMs: clock.now() } };
+    for (const topic of ['owntracks/jane/phone', 'owntracks/jane/doe/phone', 'tagalong/0/vm/retired/v1/v1']) {
+      await jane.publishAsync(topic, topic.startsWith('tagalong') ? JSON.stringify(retired) : position(9), { qos: 0 });
+    }
+    const again = jane.connected ? jane : await phone(mqttUrl, 'jane.doe', 'A-SECRET-OF-JANE');
+    await again.publishAsync('owntracks/jane.doe/phone', position(1), { qos: 1 });
+    await vi.waitFor(() => expect(seen).toHaveLength(1), PATIENTLY);
+    expect(seen[0]!.data).toMatchObject({ vm: 'v1', user: 'jane.doe' });
+    expect(heard).toEqual([]);
+    await expect(phone(mqttUrl, 'jane.doe', 'a-wrong-password')).rejects.toThrow();
+  });
+
+  test('is refused at start where phones have the account of the services, by whatever user', async () => {
+    const { server } = await serverOfPage();
+    const shared = await world(server.url, INGEST);
+    await shared.listener.start();
+    await shared.listener.stop();
+    const config = parseConfig(
+      JSON.stringify({ bus: { url: 'memory:' }, ingest: { mqtt: { url: server.url, auth: SERVICES } } }),
+      'mqtt-account',
+    );
+    const listener = owntracksOverMqtt({ config, ingest: {} as never, clock, log })!;
+    closers.push(() => listener.stop());
+    await expect(listener.start()).rejects.toMatchObject({ code: 'MQTT_ACCOUNT_SHARED' });
+  });
+});
