@@ -64,6 +64,7 @@ export type ErrorCode =
   | 'GUEST_ANSWER_INVALID' // a guest's answer is too long, or does not fit the question
   | 'AGENT_UNREACHABLE' // a site's agent does not answer
   | 'AGENT_ANSWER_INVALID' // an agent's answer is too long, or does not fit the question
+  | 'UPLINK_ADDRESS_DIFFERS' // an agent names another address for an uplink than the site's declaration
   | 'ANSWER_TOO_LONG' // a peer's answer has too many bytes
   | 'HOST_UNFIT' // the host lacks a requirement of the agent
   | 'PROGRAM_MISSING' // this host lacks a program that the command runs

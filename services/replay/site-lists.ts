@@ -33,7 +33,7 @@ export const DEFAULT_SITE = {
 
 /** A site of a configuration, which is frozen, as lists have it. */
 export function siteSpec({ site, lat, lon, slots, uplinks }: Config['sites'][number]): SiteSpec {
-  return { site, lat, lon, slots, uplinks: uplinks.map((uplink) => ({ ...uplink })) };
+  return { site, lat, lon, slots, uplinks: uplinks.map(({ provider, rateBps }) => ({ provider, rateBps })) };
 }
 
 /**

@@ -24,7 +24,7 @@ const StoredSite = Type.Object(
         lon: Lon,
         slots: Count,
         draining: Type.Boolean(),
-        uplinks: Type.Array(Type.Object({ provider: Name, rateBps: Amount }, closed)),
+        uplinks: Type.Array(Type.Object({ provider: Name, rateBps: Amount, address: Type.Optional(Text) }, closed)),
         agent: Type.Optional(Text),
       },
       closed,
@@ -35,14 +35,14 @@ const StoredSite = Type.Object(
   closed,
 );
 
-/** The kind of these records. The first version: older programs stored none. */
+/** The kind of these records. Uplinks have addresses since version 1; programs before version 0 stored none. */
 export const DECLARED_SITE_RECORD = recordKind({
   kind: 'declared-site',
   keys: 'site/<site>',
   owner: 'migrator',
-  version: 0,
+  version: 1,
   schema: StoredSite,
-  upgrade: {},
+  upgrade: { 0: (old) => old },
 });
 
 /** The record of one site; `atMs`: when it was changed, in milliseconds since the epoch. */

@@ -97,7 +97,7 @@ export function siteReporter(options: SiteReporterOptions): SiteReporter {
       slots,
       vms: [...vms],
       draining,
-      uplinks: uplinks.map((uplink) => ({ ...uplink })),
+      uplinks: uplinks.map(({ provider, rateBps }) => ({ provider, rateBps })),
     };
     return [
       envelop({ type: 'site.reported.v1', data }, `site:${site}:${atMs}:${beginning}:${beats++}`, '/tagalong/agent'),

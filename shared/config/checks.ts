@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { SessionAttached } from '../events/types.ts';
+import { isHostAddress } from '../hypervisor/qemu/protocol.ts';
 import { LIVE_NAMES, policyNameFault, splitName } from '../policy/rules/named.ts';
 import { affinityFaults } from './affinity.ts';
 import { type Fault, NAME } from './faults.ts';
@@ -128,9 +129,16 @@ function* siteFaults({ sites }: Config): Generator<Fault> {
   for (const [i, site] of sites.entries()) yield* uplinkFaults(['sites', `${i}`], site);
 }
 
-function uplinkFaults(path: readonly string[], { uplinks }: SiteConfig): Generator<Fault> {
+function* uplinkFaults(path: readonly string[], { uplinks }: SiteConfig): Generator<Fault> {
   const providers = uplinks.map(({ provider }) => provider);
-  return repeats([...path, 'uplinks'], 'provider', providers);
+  yield* repeats([...path, 'uplinks'], 'provider', providers);
+  for (const [i, { address }] of uplinks.entries()) {
+    if (address === undefined || isHostAddress(address)) continue;
+    yield {
+      path: [...path, 'uplinks', `${i}`, 'address'],
+      message: `"${address}" is not the IP address of one host; give that of the site's host in this provider's network`,
+    };
+  }
 }
 
 /** The faults of one site: keys that do not fit each other or the installation's hypervisor. @param site fits its schema */

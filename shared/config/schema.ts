@@ -7,6 +7,7 @@ import {
   MAX_PARTITIONS,
   MAX_RATE_BPS,
   MAX_RTT_MS,
+  MAX_UPLINKS,
   MAX_USERS_PER_VM,
   MAX_VMS_NAMED,
   MAX_WEIGHT,
@@ -20,6 +21,7 @@ import { amount, closed, count, File, pause, Secret, section, share, time } from
 import { AffinityInput, VmSpecInput } from './vm-input.ts';
 
 const { site: SiteName, lat, lon, slots, uplinks } = SiteReported.properties;
+const { provider, rateBps } = uplinks.items.properties;
 const Name = VmDeclared.properties.vm;
 
 const Hidden = Type.Optional(Type.String({ minLength: 1, maxLength: 4096, writeOnly: true }));
@@ -274,7 +276,21 @@ export const SiteInput = Type.Object(
     slots,
     /** True: no VM may move there, and the VMs at the site move away. @default false */
     draining: Type.Boolean({ default: false }),
-    uplinks,
+    uplinks: Type.Array(
+      Type.Object(
+        {
+          provider,
+          rateBps,
+          /**
+           * The IP address of the site's host in the provider's network. An answer of the site's agent that names another one is refused.
+           * Without it, the agent may name the address of any one host. Only qemu.
+           */
+          address: Type.Optional(Type.String({ minLength: 2, maxLength: 45 })),
+        },
+        closed,
+      ),
+      { maxItems: MAX_UPLINKS },
+    ),
     /** The address of the site's agent: `https://host:port`, or `unix:/path` on the same host. Only qemu. */
     agent: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
   },

@@ -99,6 +99,40 @@ describe('a site’s agent over https, with mutual TLS', () => {
     }
   });
 
+  test('the control plane refuses an answer with another address of an uplink than the declared one', async () => {
+    const answers = async (address: string, answer: object) => {
+      const server = createServer(await certificate('ours', 'oslo'), (_, response) =>
+        response.end(JSON.stringify(answer)),
+      );
+      await once(server.listen(0, '127.0.0.1'), 'listening');
+      const { port } = server.address() as { port: number };
+      const control = await certificate('ours', 'control');
+      const uplinks = [{ provider: 'north', address }, { provider: 'south' }];
+      const client = agentClient('oslo', `https://127.0.0.1:${port}`, control, () => uplinks);
+      clients.push(client);
+      return { client, end: () => server.close() };
+    };
+    const endpoints = ['north', 'south'].map((provider) => ({ provider, address: '2001:db8::7' }));
+    const base = { atMs: 1, answerPort: 1 };
+    const status = { ...base, site: 'oslo', accel: 'tcg', endpoints, instances: [] };
+    const lan = { address: '10.1.0.10', prefix: 24, gateway: '10.1.0.1' };
+    const ports = { answerPort: 1, memoryPort: 2, diskPort: 3 };
+    const landing = { token: 't', endpoints, ...ports, lan, postCopy: false, compression: 'none' };
+    for (const declared of ['2001:db8::8', '192.0.2.7']) {
+      const asked = await answers(declared, status);
+      await expect(asked.client.status()).rejects.toMatchObject({ code: 'UPLINK_ADDRESS_DIFFERS' });
+      asked.end();
+      const ordered = await answers(declared, { ...base, landing });
+      const order = ordered.client.order('vm1', 'release', { migration: 'vm1:1' });
+      await expect(order).rejects.toMatchObject({ code: 'UPLINK_ADDRESS_DIFFERS' });
+      ordered.end();
+    }
+    // The same address in another form.
+    const asked = await answers('2001:DB8:0:0::7', status);
+    expect(await asked.client.status()).toMatchObject({ endpoints });
+    asked.end();
+  });
+
   test('the agent refuses another site with a certificate of the same authority', async () => {
     const bonn = as(await certificate('ours', 'bonn'));
     await expect(bonn.instance('vm1')).rejects.toMatchObject({ code: 'FORBIDDEN' });

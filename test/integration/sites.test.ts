@@ -38,6 +38,18 @@ describe('a site that is declared while it runs', () => {
     expect(logged('counts, not the configuration')).toHaveLength(1);
   });
 
+  test('keeps the addresses of its uplinks, and its heartbeats do not have them', async () => {
+    const { ask } = await up('boston');
+    const uplinks = [{ provider: 'a', rateBps: 1e8, address: '198.51.100.10' }];
+    expect((await ask('PUT', '/v1/sites/chicago', { ...bodyOf('chicago'), uplinks })).status).toBe(200);
+    await settle();
+    const { ask: askAgain, system } = await up('boston');
+    await settle();
+    expect((await askAgain('GET', '/v1/sites')).body.sites).toContainEqual(expect.objectContaining({ uplinks }));
+    // A heartbeat with an address would be refused, and the site would be missing here.
+    expect(siteNames(system)).toEqual(['boston', 'chicago']);
+  });
+
   test('gives a warning if no path leads to another site', async () => {
     const { ask } = await up('boston');
     const uplinks = [{ provider: 'another', rateBps: 1e8 }];
@@ -51,6 +63,8 @@ describe('a site that is declared while it runs', () => {
   test.each([
     ['no slots', { slots: -1 }],
     ['an unknown key', { color: 'blue' }],
+    ['an uplink whose address is a name', { uplinks: [{ provider: 'a', rateBps: 1, address: 'host.example' }] }],
+    ['an uplink whose address is of no one host', { uplinks: [{ provider: 'a', rateBps: 1, address: '0.0.0.0' }] }],
     ['a provider twice', { uplinks: Array(2).fill({ provider: 'a', rateBps: 1 }) }],
   ])('is refused with %s', async (_, part) => {
     const { ask } = await up('boston');

@@ -25,12 +25,16 @@ export async function qemuMachines(config: Config, store: Store, log: Log): Prom
     const at = sites.findIndex((other) => other.site === site);
     return at < 0 ? undefined : sites.splice(at, 1)[0];
   };
+  const uplinksOf = (name: string) => sites.find(({ site }) => site === name)?.uplinks ?? [];
   const declare = (site: SiteConfig) => {
     const before = forget(site);
     sites.push(site);
     if (before?.agent === site.agent) return;
     agents.get(site.site)?.close();
-    agents.set(site.site, agentClient(site.site, site.agent!, credentials));
+    agents.set(
+      site.site,
+      agentClient(site.site, site.agent!, credentials, () => uplinksOf(site.site)),
+    );
   };
   const withdraw = (site: SiteConfig) => {
     forget(site);

@@ -16,6 +16,7 @@ import {
   Refusal,
   SiteStatus,
 } from './protocol.ts';
+import { type DeclaredUplink, refuseOtherAddresses } from './uplinks.ts';
 
 /** An order that an agent refused. `code` is the agent's. */
 export class RefusedOrder extends Error {
@@ -29,7 +30,7 @@ export class RefusedOrder extends Error {
   }
 }
 
-/** The agent of one site. All calls throw {@link RefusedOrder}, or TagalongError AGENT_UNREACHABLE, AGENT_ANSWER_INVALID. */
+/** The agent of one site. All calls throw {@link RefusedOrder}, or TagalongError AGENT_UNREACHABLE, AGENT_ANSWER_INVALID, UPLINK_ADDRESS_DIFFERS. */
 export interface AgentClient {
   readonly site: string;
   status(): Promise<SiteStatus>;
@@ -64,8 +65,17 @@ const checks = {
   refusal: Compile(Refusal),
 };
 
-/** Makes the client of a site's agent. @param url `https://host:port`, or `unix:/path` for an agent on the same host */
-export function agentClient(site: string, url: string, credentials: Credentials): AgentClient {
+/**
+ * Makes the client of a site's agent.
+ * @param url `https://host:port`, or `unix:/path` for an agent on the same host
+ * @param uplinks gives the uplinks of the site as they are declared now. Where one has an address, the agent may name no other
+ */
+export function agentClient(
+  site: string,
+  url: string,
+  credentials: Credentials,
+  uplinks: () => readonly DeclaredUplink[] = () => [],
+): AgentClient {
   const agent = new Agent({
     ...credentials,
     keepAlive: true,
@@ -131,8 +141,9 @@ export function agentClient(site: string, url: string, credentials: Credentials)
 
   const aboutVm = async (vm: string, limits: AnswerLimits, more: string, body?: object) => {
     const answer = await ask(checks.order, limits, `/v1/vms/${encodeURIComponent(vm)}${more}`, body);
-    const { instance } = answer;
+    const { instance, landing } = answer;
     if (instance !== undefined && instance.vm !== vm) throw invalid(`asked about ${vm}, it tells of ${instance.vm}`);
+    if (landing !== undefined) refuseOtherAddresses(site, landing.endpoints, uplinks());
     return instance === undefined ? answer : { ...answer, instance: cleaned(instance) };
   };
   return {
@@ -140,6 +151,7 @@ export function agentClient(site: string, url: string, credentials: Credentials)
     async status() {
       const status = await ask(checks.status, LIMITS.status, '/v1/status');
       if (status.site !== site) throw invalid(`it is the agent of ${status.site}`);
+      refuseOtherAddresses(site, status.endpoints, uplinks());
       return { ...status, instances: status.instances.map(cleaned) };
     },
     instance: (vm) => aboutVm(vm, LIMITS.question, ''),

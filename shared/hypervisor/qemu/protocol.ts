@@ -49,12 +49,16 @@ NO_HOST.addSubnet('0.0.0.0', 8, 'ipv4');
 NO_HOST.addSubnet('224.0.0.0', 3, 'ipv4');
 NO_HOST.addAddress('::', 'ipv6');
 NO_HOST.addSubnet('ff00::', 8, 'ipv6');
-const isOfOneHost = (address: string) => !NO_HOST.check(address, isIPv4(address) ? 'ipv4' : 'ipv6');
+
+/** True for the IP address of one host, without a zone. */
+export function isHostAddress(text: string): boolean {
+  return isIP(text) !== 0 && !text.includes('%') && !NO_HOST.check(text, isIPv4(text) ? 'ipv4' : 'ipv6');
+}
 
 /** The IP address of one host, without a zone. It is passed to the kernel, to QEMU and to guests, so nothing else is accepted. */
 export const Address = Type.Refine(
   Type.String({ minLength: 2, maxLength: 45 }),
-  (text: string) => isIP(text) !== 0 && !text.includes('%') && isOfOneHost(text),
+  isHostAddress,
   () => 'must be the IP address of one host',
 );
 
