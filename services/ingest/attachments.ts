@@ -9,10 +9,10 @@ import { publishThenStore } from './publish-then-store.ts';
 
 /** The sessions: which users are attached to which VMs. The store holds them; a cache serves frequent reads. */
 export interface Attachments {
-  /** The VMs of a user, from the cache; undefined: read them with `load`. */
-  known(user: string): readonly string[] | undefined;
   /** Reads the VMs of a user from the store. Empty: the user is attached to no VM. */
   load(user: string): Promise<readonly string[]>;
+  /** The VMs of each user: from the cache, else from the store. */
+  loadAll(users: Iterable<string>): Promise<ReadonlyMap<string, readonly string[]>>;
   /** @param publish publishes the change, which builds on `revision`; not called where nothing changes */
   attach(user: string, vm: string, weight: number, publish: (revision: number) => Promise<void>): Promise<void>;
   detach(user: string, vm: string, publish: (revision: number) => Promise<void>): Promise<void>;
@@ -45,83 +45,100 @@ const MIN_CACHED = 50_000;
 
 /** Users are keyed by their pseudonyms. */
 export function createAttachments(store: Store, clock: Clock, setAside: SetAside): Attachments {
-  const kept = new RecentMap<{ readonly vms: readonly string[]; readonly untilMs: number }>(MIN_CACHED);
-  let changes = 0;
+  return new CachedAttachments(store, clock, setAside);
+}
 
-  /** Invalidates the cache entry of a user. A read that began before the change must not fill it again. */
-  const forget = (user: string) => {
-    changes++;
-    kept.delete(user);
-  };
+class CachedAttachments implements Attachments {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #setAside: SetAside;
+  readonly #cache = new RecentMap<{ readonly vms: readonly string[]; readonly untilMs: number }>(MIN_CACHED);
+  /** Counts the changes: a read that began before a change must not fill the cache again. */
+  #changes = 0;
+
+  constructor(store: Store, clock: Clock, setAside: SetAside) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#setAside = setAside;
+  }
+
+  async load(user: string): Promise<readonly string[]> {
+    const changesBefore = this.#changes;
+    const vms = (await this.#read(user))?.sessions.map(({ vm }) => vm) ?? [];
+    if (this.#changes === changesBefore) this.#cache.set(user, { vms, untilMs: this.#clock.now() + CACHE_MS });
+    return vms;
+  }
+
+  async loadAll(users: Iterable<string>): Promise<ReadonlyMap<string, readonly string[]>> {
+    const vmsOf = new Map<string, readonly string[]>();
+    const unknown = new Set<string>();
+    for (const user of users) {
+      const entry = this.#cache.get(user);
+      if (entry !== undefined && this.#clock.now() < entry.untilMs) vmsOf.set(user, entry.vms);
+      else unknown.add(user);
+    }
+    await Promise.all([...unknown].map(async (user) => vmsOf.set(user, await this.load(user))));
+    return vmsOf;
+  }
+
+  attach(user: string, vm: string, weight: number, publish: (revision: number) => Promise<void>): Promise<void> {
+    const edit = (sessions: Attached['sessions']) => {
+      if (sessions.some((session) => session.vm === vm && session.weight === weight)) return undefined;
+      return [...sessions.filter((session) => session.vm !== vm), { vm, weight }];
+    };
+    return this.#change(user, edit, publish);
+  }
+
+  detach(user: string, vm: string, publish: (revision: number) => Promise<void>): Promise<void> {
+    const edit = (sessions: Attached['sessions']) =>
+      sessions.some((session) => session.vm === vm) ? sessions.filter((session) => session.vm !== vm) : undefined;
+    return this.#change(user, edit, publish);
+  }
+
+  async detachAll(vm: string): Promise<void> {
+    for (const { key, value } of await listRecords(this.#store, SESSIONS_RECORD, PREFIX, this.#setAside)) {
+      if (value.sessions.some((session) => session.vm === vm)) {
+        await this.detach(key.slice(PREFIX.length), vm, async () => {});
+      }
+    }
+  }
+
+  async usersByVm(): Promise<Map<string, number>> {
+    const byVm = new Map<string, number>();
+    for (const { value } of await listRecords(this.#store, SESSIONS_RECORD, PREFIX, this.#setAside)) {
+      for (const { vm } of value.sessions) byVm.set(vm, (byVm.get(vm) ?? 0) + 1);
+    }
+    return byVm;
+  }
+
   /** A user whose record cannot be read counts as attached to no VM, so that the positions of others need not wait. */
-  const attached = async (user: string): Promise<Attached | undefined> => {
+  async #read(user: string): Promise<Attached | undefined> {
     try {
-      return (await getRecord(store, SESSIONS_RECORD, PREFIX + user))?.value;
+      return (await getRecord(this.#store, SESSIONS_RECORD, PREFIX + user))?.value;
     } catch (error) {
       if (!isUnreadable(error)) throw error;
-      setAside.add(SESSIONS_RECORD, PREFIX + user, error);
+      this.#setAside.add(SESSIONS_RECORD, PREFIX + user, error);
       return undefined;
     }
-  };
-  const change = async (
+  }
+
+  async #change(
     user: string,
     edit: (sessions: Attached['sessions']) => Attached['sessions'] | undefined,
     publish: (revision: number) => Promise<void>,
-  ) => {
+  ): Promise<void> {
     const next = (present: Attached | undefined) => {
       const sessions = edit(present?.sessions ?? []);
       if (sessions === undefined) return undefined;
       // A user without sessions has no record: the record is personal data.
       return { value: sessions.length === 0 ? undefined : { sessions } };
     };
+    const places = { store: this.#store, setAside: this.#setAside };
     try {
-      await publishThenStore({ store, setAside }, SESSIONS_RECORD, PREFIX + user, next, publish);
+      await publishThenStore(places, SESSIONS_RECORD, PREFIX + user, next, publish);
     } finally {
-      forget(user);
+      this.#changes++;
+      this.#cache.delete(user);
     }
-  };
-  const detach: Attachments['detach'] = (user, vm, publish) =>
-    change(
-      user,
-      (sessions) =>
-        sessions.some((session) => session.vm === vm) ? sessions.filter((session) => session.vm !== vm) : undefined,
-      publish,
-    );
-
-  return {
-    known(user) {
-      const entry = kept.get(user);
-      return entry !== undefined && clock.now() < entry.untilMs ? entry.vms : undefined;
-    },
-    async load(user) {
-      const changesBefore = changes;
-      const vms = (await attached(user))?.sessions.map(({ vm }) => vm) ?? [];
-      if (changes === changesBefore) kept.set(user, { vms, untilMs: clock.now() + CACHE_MS });
-      return vms;
-    },
-    attach: (user, vm, weight, publish) =>
-      change(
-        user,
-        (sessions) => {
-          if (sessions.some((session) => session.vm === vm && session.weight === weight)) return undefined;
-          return [...sessions.filter((session) => session.vm !== vm), { vm, weight }];
-        },
-        publish,
-      ),
-    detach,
-    async usersByVm() {
-      const byVm = new Map<string, number>();
-      for (const { value } of await listRecords(store, SESSIONS_RECORD, PREFIX, setAside)) {
-        for (const { vm } of value.sessions) byVm.set(vm, (byVm.get(vm) ?? 0) + 1);
-      }
-      return byVm;
-    },
-    async detachAll(vm) {
-      for (const { key, value } of await listRecords(store, SESSIONS_RECORD, PREFIX, setAside)) {
-        if (value.sessions.some((session) => session.vm === vm)) {
-          await detach(key.slice(PREFIX.length), vm, async () => {});
-        }
-      }
-    },
-  };
+  }
 }

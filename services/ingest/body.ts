@@ -13,8 +13,8 @@ import {
 } from '#shared/events/index.ts';
 import { Lines } from '../runtime/http.ts';
 import type { Interruption } from './interruptions.ts';
+import type { Location } from './locations.ts';
 import { MAX_POSITIONS_PER_REQUEST, quotaExceeded } from './quotas.ts';
-import type { Location } from './service.ts';
 
 const closed = { additionalProperties: false } as const;
 const { rtts, atMs, user, presence } = LocationReported.properties;

@@ -3,6 +3,9 @@ import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { IngestConfig } from '#shared/config/schema.ts';
 import { type Data, type Event, envelop } from '#shared/events/index.ts';
+import type { Attachments } from './attachments.ts';
+import { refuseOverload } from './backlog.ts';
+import { SOURCE } from './facts.ts';
 import { unknownVm } from './vm-record.ts';
 
 /** A gap that a client reports. `user` is the operator's id of the user, not the pseudonym. */
@@ -17,25 +20,25 @@ export interface InterruptionReceipt {
   readonly unattached: number;
 }
 
-/** Makes the function that publishes interruptions. @throws TagalongError VM_UNKNOWN; nothing is published then */
+/** Makes the function that publishes interruptions. @throws TagalongError BUS_OVERLOADED, VM_UNKNOWN; nothing is published then */
 export function createInterruptions(options: {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly config: IngestConfig;
-  readonly source: string;
   readonly pseudonymOf: (user: string) => string;
   readonly isDeclared: (vm: string) => Promise<boolean>;
-  readonly vmsOf: (users: Iterable<string>) => Promise<ReadonlyMap<string, readonly string[]>>;
+  readonly attachments: Attachments;
 }): (list: readonly Interruption[]) => Promise<InterruptionReceipt> {
-  const { bus, clock, config, source, pseudonymOf, isDeclared, vmsOf } = options;
+  const { bus, clock, config, pseudonymOf, isDeclared, attachments } = options;
   const { maxFutureMs, maxAgeMs } = config.plausibility;
 
   return async (list) => {
+    refuseOverload(bus, list.length);
     for (const vm of new Set(list.map((one) => one.vm))) {
       if (!(await isDeclared(vm))) throw unknownVm(vm);
     }
     const nowMs = clock.now();
-    const attached = await vmsOf(list.map(({ user }) => pseudonymOf(user)));
+    const attached = await attachments.loadAll(list.map(({ user }) => pseudonymOf(user)));
     let unattached = 0;
     const implausible: { future?: number; stale?: number } = {};
     const events: Event[] = [];
@@ -45,7 +48,7 @@ export function createInterruptions(options: {
       const fault = atMs > nowMs + maxFutureMs ? 'future' : atMs < nowMs - maxAgeMs ? 'stale' : undefined;
       if (fault !== undefined) implausible[fault] = (implausible[fault] ?? 0) + 1;
       else if (!attached.get(user)?.includes(vm)) unattached++;
-      else events.push(interruptionEvent({ ...one, user }, source));
+      else events.push(interruptionEvent({ ...one, user }));
     }
     if (events.length > 0) await bus.publish(events);
     return { accepted: events.length, implausible, unattached };
@@ -53,8 +56,8 @@ export function createInterruptions(options: {
 }
 
 /** The id covers all fields: two clients of one user may report different gaps that end at the same instant. */
-function interruptionEvent(data: Interruption, source: string): Event {
+function interruptionEvent(data: Interruption): Event {
   const { vm, user, atMs, gapMs, resets, lostBytes } = data;
   const id = `gap:${vm}:${user}:${atMs}:${gapMs}:${resets}:${lostBytes}`;
-  return envelop({ type: 'interruption.reported.v1', data }, id, source);
+  return envelop({ type: 'interruption.reported.v1', data }, id, SOURCE);
 }

@@ -1,5 +1,6 @@
 /** A client of ingest over HTTP. It repeats each request until one of the ingest processes accepts it. */
-import type { Ingest, Receipt } from '#services/ingest/service.ts';
+import type { Receipt } from '#services/ingest/locations.ts';
+import type { Ingest } from '#services/ingest/service.ts';
 import { until } from '#shared/clock/retry.ts';
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 import type { Conductor } from './conductor.ts';

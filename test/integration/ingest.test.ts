@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MAX_WAITING_EVENTS } from '#services/ingest/service.ts';
+import { MAX_WAITING_EVENTS } from '#services/ingest/backlog.ts';
 import type { MemoryBus } from '#shared/bus/memory.ts';
 import { envelop } from '#shared/events/index.ts';
 import { bus, clock, data, here, NOW_MS, published, start, twoVmsAndAnn } from './ingest-world.ts';

@@ -1,5 +1,6 @@
 /** Many users who move over a grid of sites. They report one after the other, evenly over ten seconds. */
-import type { Ingest, Location } from '#services/ingest/service.ts';
+import type { Location } from '#services/ingest/locations.ts';
+import type { Ingest } from '#services/ingest/service.ts';
 import { DEFAULT_SITE } from '#services/replay/site-lists.ts';
 import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
 import { seededRandom } from '#shared/random/random.ts';

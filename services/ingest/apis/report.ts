@@ -5,7 +5,7 @@ import { MAX_AT_MS } from '#shared/events/bounds.ts';
 import { describeFault } from '#shared/events/index.ts';
 import type { Presence } from '#shared/policy/state/presence.ts';
 import { type FieldNames, locationCheck, refuseMany, unfit } from '../body.ts';
-import type { Location } from '../service.ts';
+import type { Location } from '../locations.ts';
 
 /** A position read from another API. */
 export interface Reported {
