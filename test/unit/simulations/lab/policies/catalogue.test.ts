@@ -15,8 +15,11 @@ import { everyNth, makeWorld } from '#simulations/lab/world.ts';
 import { longOr } from '../../../../long.ts';
 import { folderOf, testWith } from '../data.ts';
 
+let read: ReturnType<typeof readWang> | undefined;
+
 async function wang(sites: number, costs: HopCosts) {
-  const { plane, trace } = await readWang(folderOf('wang-mdp'));
+  read ??= readWang(folderOf('wang-mdp'));
+  const { plane, trace } = await read;
   return { world: makeWorld(plane.map, everyNth(plane.map.x.length, sites), costs), trace };
 }
 
