@@ -29,6 +29,7 @@ export type ErrorCode =
   | 'FORBIDDEN' // the role of the caller's token does not permit the request
   | 'HOST_REFUSED' // the request names the server by a name that is not its own
   | 'ORIGIN_REFUSED' // a page of another server caused the request
+  | 'PATH_OUTSIDE' // the path of a request to another process leads out of /v1
   | 'TOKEN_UNKNOWN' // no issued token has that id
   | 'VM_UNKNOWN' // no VM with that name was declared
   | 'SITE_UNKNOWN' // no site with that name was reported
@@ -39,6 +40,7 @@ export type ErrorCode =
   | 'WEBHOOK_FAILED' // a webhook's receiver does not accept a notification
   | 'MIGRATION_UNKNOWN' // no migration with that id is under way
   | 'MIGRATION_PAST_CANCEL' // the VM has already switched over, so the migration can no longer be cancelled
+  | 'CONFIRMATION_MISSING' // the order empties a site and does not confirm that
   | 'LAST_OPEN_SITE' // the site cannot be drained: no other site is open for its VMs
   | 'MOVE_REFUSED' // a filter rejected an operator's move
   | 'POLICY_UNKNOWN' // no policy has that name

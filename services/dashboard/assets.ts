@@ -30,7 +30,12 @@ const TYPES = {
 } as const;
 
 /** The modules outside of the folder `page` that browsers load, too. */
-const SHARED = ['shared/format.ts', 'shared/policy/decide/coarse.ts', 'shared/policy/decide/words.ts'];
+const SHARED = [
+  'shared/format.ts',
+  'shared/policy/decide/coarse.ts',
+  'shared/policy/decide/words.ts',
+  'shared/roles.ts',
+];
 
 /** The file of each address. */
 const FILES = new Map<string, string>([

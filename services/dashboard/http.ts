@@ -63,6 +63,7 @@ export function registerDashboard({ app }: HttpSurface, routes: DashboardRoutes)
     const { raw } = reply;
     raw.setHeader('content-type', 'application/x-ndjson');
     raw.setHeader('cache-control', 'no-store');
+    raw.setHeader('x-content-type-options', 'nosniff');
     const opened = {
       users: seesUsers(request),
       by: caller === undefined || caller.isShared ? ip : caller.name,
@@ -135,7 +136,7 @@ function endWithToken({ isStillValid }: FastifyRequest, raw: ServerResponse): vo
 
 async function sendAsset(url: string, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { type, etag, plain, gzipped } = await asset(url);
-  reply.headers({ etag, 'cache-control': 'no-cache', 'x-content-type-options': 'nosniff', vary: 'accept-encoding' });
+  reply.headers({ etag, 'cache-control': 'no-cache', vary: 'accept-encoding' });
   if (request.headers['if-none-match'] === etag) return reply.code(304).send();
   reply.type(type);
   if (!/\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) return reply.send(plain);
@@ -165,7 +166,6 @@ function pageHeaders(tilesUrl: string | undefined) {
     'content-security-policy': policy.join('; '),
     'permissions-policy': 'geolocation=(self)',
     'referrer-policy': 'no-referrer',
-    'x-content-type-options': 'nosniff',
     'cache-control': 'no-cache',
   };
 }

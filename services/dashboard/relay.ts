@@ -45,7 +45,7 @@ export function createRelay(services: readonly string[], token: string | undefin
   return {
     registerHttp({ app }) {
       app.all('/v1/*', { config: { access: 'signed-in' } }, async (request, reply) => {
-        const { status, text } = await ask(request.url, initOf(request));
+        const { status, text } = await ask(pathOf(request.url), initOf(request));
         return reply.code(status).type('application/json').send(text);
       });
     },
@@ -67,6 +67,16 @@ export function createRelay(services: readonly string[], token: string | undefin
       throw new TagalongError(foreignText(code, 64) as ErrorCode, foreignText(message));
     },
   };
+}
+
+/**
+ * The path of a request to pass on. An escaped `..` would lead to other routes of the services: `fetch` resolves it.
+ * @throws TagalongError PATH_OUTSIDE
+ */
+function pathOf(url: string): string {
+  const { pathname, search } = new URL(url, 'http://services');
+  if (pathname.startsWith('/v1/')) return pathname + search;
+  throw new TagalongError('PATH_OUTSIDE', 'the path leads out of /v1; name a route of /v1');
 }
 
 async function askOne(url: string, init: RequestInit, token: string | undefined): Promise<Answer> {

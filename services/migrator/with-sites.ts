@@ -59,7 +59,7 @@ export function createMigratorWithSites({ machines, ...rest }: MigratorWithSites
   const registerHttp = (surface: HttpSurface) => {
     registerMigrator(surface, migrator);
     reporter.registerHttp(surface);
-    registerSites(surface, { sites, siteReporter: reporter, config, isOnDuty: () => migrator.isLeader });
+    registerSites(surface, { sites, siteReporter: reporter, hosts, config, isOnDuty: () => migrator.isLeader });
   };
   return { siteReporter: reporter, migrator, registerHttp };
 }

@@ -8,8 +8,9 @@ import type { Config } from '#shared/config/schema.ts';
 import { MigrationAccepted, PlacementDecided, SiteReported } from '#shared/events/types.ts';
 import { interruptionBody, SessionBody, userId, VmBody } from '../ingest/body.ts';
 import type { HttpSurface } from '../runtime/http.ts';
+import { CallerView } from '../runtime/caller-http.ts';
 import { TokenBody, TokenView } from '../runtime/tokens-http.ts';
-import { RemoveQuery, SiteBody, SiteDeclared, SiteList } from '../sites/http.ts';
+import { DeclareQuery, DrainBody, RemoveQuery, SiteBody, SiteDeclared, SiteList } from '../sites/http.ts';
 import { cloudEvent, Geofencing, input, location, Mec013, many, Owntracks } from './openapi-bodies.ts';
 
 /** The description of one route. */
@@ -60,6 +61,7 @@ const anyJson = (schema: TSchema) => ({
 });
 const list = (schema: TSchema) => ({ ...json(many(schema)), 'application/x-ndjson': Type.String() });
 const binary = Type.String({ format: 'binary' });
+const UNCONFIRMED = 'The order empties a site with VMs, and does not name the site in confirm: CONFIRMATION_MISSING';
 const Digits = Type.String({ pattern: '^[0-9]{1,15}$' });
 /** The schemas of path parameters, by name. */
 const pathParameters = (pseudonymous: boolean): Readonly<Record<string, TSchema>> => ({
@@ -184,10 +186,10 @@ const routesOf = (pseudonymous: boolean): readonly Route[] => [
     answers: { 200: { says: 'The sites', as: SiteList } },
   },
   {
-    ...{ method: 'put', path: '/v1/sites/:site', tag: 'sites' },
+    ...{ method: 'put', path: '/v1/sites/:site', tag: 'sites', query: DeclareQuery.properties },
     summary: 'Declare a site, or change its declaration (leading migrator only)',
     body: json(input(SiteBody)),
-    answers: { 200: { says: 'Declared, with warnings', as: SiteDeclared } },
+    answers: { 200: { says: 'Declared, with warnings', as: SiteDeclared }, 428: UNCONFIRMED },
   },
   {
     ...{ method: 'delete', path: '/v1/sites/:site', tag: 'sites', query: RemoveQuery.properties },
@@ -195,15 +197,17 @@ const routesOf = (pseudonymous: boolean): readonly Route[] => [
     answers: {
       204: 'Removed',
       409: 'The site has VMs and force is not true, or moves begin or end there: SITE_IN_USE',
+      428: UNCONFIRMED,
     },
   },
   {
     ...{ method: 'post', path: '/v1/sites/:site/drain', tag: 'sites' },
     summary: 'Drain a site, so that all VMs leave it, or end its draining',
-    body: json(Type.Object({ draining: Type.Boolean(), force: Type.Optional(Type.Boolean()) })),
+    body: json(DrainBody),
     answers: {
       202: { says: 'Ordered', as: Anything },
       409: 'No other site accepts its VMs: LAST_OPEN_SITE. "force": true drains it anyway',
+      428: UNCONFIRMED,
     },
   },
   {
@@ -217,6 +221,11 @@ const routesOf = (pseudonymous: boolean): readonly Route[] => [
       'Pause or resume automatic moves. VMs still leave draining and silent sites, and orders are still carried out',
     body: json(Type.Object({ paused: Type.Boolean() })),
     answers: { 202: { says: 'Stored', as: Anything } },
+  },
+  {
+    ...{ method: 'get', path: '/v1/caller', tag: 'tokens' },
+    summary: 'The name and the role of the caller',
+    answers: { 200: { says: 'The caller', as: CallerView } },
   },
   {
     ...{ method: 'post', path: '/v1/tokens', tag: 'tokens' },

@@ -1,6 +1,7 @@
 /** The services of one process, made from the table, with the process's own routes and metrics around them. */
 
 import { createPseudonyms } from '../ingest/pseudonym.ts';
+import { registerCaller } from '../runtime/caller-http.ts';
 import { createExposition } from '../runtime/exposition.ts';
 import { createHttp, type HttpSurface } from '../runtime/http.ts';
 import { registerSetAside } from '../runtime/set-aside.ts';
@@ -56,6 +57,7 @@ export function createParts(names: readonly ServiceName[], process: Process): Pa
     if (!services.monitor) exposition.registerMetrics(surface);
     registerSetAside(surface, setAside);
     registerTokens(surface, { tokens, pseudonymOf });
+    registerCaller(surface);
   };
   return {
     services,

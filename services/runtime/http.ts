@@ -9,6 +9,7 @@ import { type RepeatedFault, repeatedFault } from '#shared/log-repeats.ts';
 import { withoutSecrets } from '#shared/token-text.ts';
 import { auditRequests } from './audit.ts';
 import { type Credentials, requireCredentials } from './auth.ts';
+import { limitConnections } from './connections.ts';
 import { refuseForeignPages } from './foreign-pages.ts';
 import { rememberMethods } from './methods.ts';
 
@@ -41,6 +42,10 @@ export interface HttpSurface {
 
 /** The longest time for a request to arrive, so that slow senders do not occupy connections. */
 const REQUEST_TIMEOUT_MS = 30_000;
+/** How often the server looks for requests that have taken too long. */
+const CHECK_CONNECTIONS_MS = 5_000;
+/** Browsers take each answer for what its `content-type` says. */
+const NOSNIFF = ['x-content-type-options', 'nosniff'] as const;
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
   EVENT_INVALID: 400,
@@ -49,6 +54,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   FORBIDDEN: 403,
   HOST_REFUSED: 403,
   ORIGIN_REFUSED: 403,
+  PATH_OUTSIDE: 404,
   VM_UNKNOWN: 404,
   TOKEN_UNKNOWN: 404,
   SITE_UNKNOWN: 404,
@@ -58,6 +64,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   LAST_OPEN_SITE: 409,
   SITE_IN_USE: 409,
   HOME_FIXED: 409,
+  CONFIRMATION_MISSING: 428,
   MIGRATION_PAST_CANCEL: 409,
   STORE_CONFLICT: 409,
   STORE_RECORD_UNREADABLE: 409,
@@ -103,19 +110,22 @@ export async function createHttp(options: Credentials): Promise<HttpSurface> {
   const { config } = options;
   const log = serviceLog(options.log, 'http');
   const unreachable = repeatedFault(log, 'requests fail');
+  const checking = { connectionsCheckingInterval: CHECK_CONNECTIONS_MS };
+  const https = config.tls && { ...checking, ...(await certificateOf(config.tls)) };
   const app = Fastify({
-    https: config.tls === undefined ? null : await certificateOf(config.tls),
+    ...(https === undefined ? { http: checking } : { https }),
     trustProxy: config.trustedProxies.length === 0 ? false : [...config.trustedProxies],
     bodyLimit: config.bodyLimitBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
     // A name has at most 128 characters, and the escape of one takes three.
     routerOptions: { maxParamLength: 1024 },
-    // Errors of the router itself, such as an invalid escape in a path.
-    frameworkErrors: (error, _request, reply) => answerError(error, reply, log, unreachable),
+    frameworkErrors: (error, _request, reply) => answerPathError(error, reply),
   });
   // The default is a minute.
   app.server.headersTimeout = REQUEST_TIMEOUT_MS;
+  limitConnections(app.server, config);
   app.setErrorHandler<FastifyError>((error, _request, reply) => answerError(error, reply, log, unreachable));
+  app.addHook('onRequest', async (_request, reply) => void reply.header(...NOSNIFF));
   const methodsOf = rememberMethods(app);
   // Before the body is parsed: a request with a wrong method may have a body of any type.
   app.addHook('onRequest', async (request, reply) => {
@@ -225,6 +235,13 @@ function answerError(
     const known = BY_STATUS[status] ?? { code: 'BAD_REQUEST' as const };
     answer(reply, status, known.code, known.message ?? error.message);
   }
+}
+
+/** Answers an error of the router, for which no hook runs. Its own message would repeat the path, which may name a user. */
+function answerPathError({ statusCode }: FastifyError, reply: FastifyReply): void {
+  reply.header(...NOSNIFF);
+  if (statusCode === 414) answer(reply, 414, 'PATH_TOO_LONG', BY_STATUS[414]!.message!);
+  else answer(reply, 400, 'BAD_REQUEST', 'the path has a wrong escape');
 }
 
 /** Sends an error answer, in the format that all errors share. */

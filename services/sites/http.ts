@@ -1,12 +1,14 @@
 /** The routes of the sites: list, declare, remove. */
 import Type from 'typebox';
 import { faultsOfSite } from '#shared/config/checks.ts';
-import { type Config, SiteInput } from '#shared/config/schema.ts';
+import { type Config, type SiteConfig, SiteInput } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { VmRetired } from '#shared/events/index.ts';
+import type { Hosts } from '#shared/hypervisor/hosts.ts';
 import { bodyReader, unfit } from '../ingest/body.ts';
 import type { HttpSurface } from '../runtime/http.ts';
 import { apartWarnings } from './apart.ts';
+import { refuseUnconfirmed } from './confirmation.ts';
 import type { SiteRegistry } from './registry.ts';
 import type { SiteReporter } from './reporter.ts';
 
@@ -15,7 +17,17 @@ const { site: siteName, ...declared } = SiteInput.properties;
 export const SiteBody = Type.Object(declared, { additionalProperties: false });
 /** The query of `DELETE /v1/sites/:site`. */
 export const RemoveQuery = Type.Object(
-  { force: Type.Optional(Type.Union([Type.Literal('true'), Type.Literal('false')])) },
+  {
+    force: Type.Optional(Type.Union([Type.Literal('true'), Type.Literal('false')])),
+    confirm: Type.Optional(siteName),
+  },
+  { additionalProperties: false },
+);
+/** The query of `PUT /v1/sites/:site`. */
+export const DeclareQuery = Type.Object({ confirm: Type.Optional(siteName) }, { additionalProperties: false });
+/** The body of `POST /v1/sites/:site/drain`. */
+export const DrainBody = Type.Object(
+  { draining: Type.Boolean(), force: Type.Optional(Type.Boolean()), confirm: Type.Optional(siteName) },
   { additionalProperties: false },
 );
 /** The answer to `PUT /v1/sites/:site`. */
@@ -37,6 +49,8 @@ export const SiteList = Type.Object({
 const readSite = bodyReader(SiteBody);
 const readName = bodyReader(siteName);
 const readQuery = bodyReader(RemoveQuery);
+const readDeclareQuery = bodyReader(DeclareQuery);
+const readDrain = bodyReader(DrainBody);
 
 /**
  * Adds the routes of the sites; every migrator has them. Only the leader changes sites; the others answer HELD_ELSEWHERE.
@@ -44,23 +58,36 @@ const readQuery = bodyReader(RemoveQuery);
  * - `GET /v1/sites`: the present sites with whether they drain now, the removed ones with the VMs that are stranded there, and warnings
  * - `PUT /v1/sites/:site` `{lat, lon, slots, uplinks, draining?, agent?}`: declares a new site, or changes one; 200 with warnings
  * - `DELETE /v1/sites/:site`: removes it; 409 where VMs are there, unless `?force=true` strands them
+ * - `POST /v1/sites/:site/drain` `{draining, force?, confirm?}`: drains it, or ends the drain; `force` for the last site that is open.
+ *   Every migrator accepts it
+ *
+ * An order that empties a site with VMs must name the site in `confirm`, a member of the body of `drain` and a parameter of the query
+ * elsewhere; otherwise 428.
  */
 export function registerSites(
   { app }: HttpSurface,
   options: {
     readonly sites: SiteRegistry;
-    readonly siteReporter: Pick<SiteReporter, 'beat' | 'isDraining'>;
+    readonly siteReporter: Pick<SiteReporter, 'beat' | 'isDraining' | 'drain'>;
+    readonly hosts: Pick<Hosts, 'vmsAt'>;
     readonly config: Pick<Config, 'hypervisor'>;
     readonly isOnDuty: () => boolean;
   },
 ): void {
-  const { sites, siteReporter, config, isOnDuty } = options;
+  const { sites, siteReporter, hosts, config, isOnDuty } = options;
   const refuseStandby = () => {
     if (!isOnDuty())
       throw new TagalongError(
         'HELD_ELSEWHERE',
         'this migrator is not the leader; send the request to the migrator that is',
       );
+  };
+
+  /** Refuses an order that begins a drain and is not confirmed. @param next the site as it will be declared */
+  const refuseUnconfirmedDrain = async (next: SiteConfig, confirm: string | undefined) => {
+    const present = sites.list().find(({ site }) => site === next.site);
+    if (present === undefined || (await siteReporter.isDraining(present))) return;
+    refuseUnconfirmed(next.site, await hosts.vmsAt(next.site), 'will leave it', confirm);
   };
 
   app.get('/v1/sites', { config: { access: 'read' } }, async () => {
@@ -77,14 +104,16 @@ export function registerSites(
     };
   });
 
-  app.put<{ Params: { site: string }; Body: unknown }>(
+  app.put<{ Params: { site: string }; Body: unknown; Querystring: unknown }>(
     '/v1/sites/:site',
     { config: { access: 'administer' } },
-    async ({ params, body }) => {
+    async ({ params, body, query }) => {
+      const { confirm } = readDeclareQuery(query);
       const site = { site: readName(params.site), ...readSite(body) };
       const [fault] = faultsOfSite(config.hypervisor, site);
       if (fault !== undefined) throw unfit(`${fault.path.join('.')}: ${fault.message}`);
       refuseStandby();
+      if (await siteReporter.isDraining(site)) await refuseUnconfirmedDrain(site, confirm);
       const warnings = await sites.declare(site);
       await siteReporter.beat();
       return { site: site.site, warnings };
@@ -95,10 +124,26 @@ export function registerSites(
     '/v1/sites/:site',
     { config: { access: 'administer' } },
     async ({ params, query }, reply) => {
-      const { force } = readQuery(query);
+      const { force, confirm } = readQuery(query);
       refuseStandby();
+      const isKnown = sites.list().some(({ site }) => site === params.site);
+      if (force === 'true' && isKnown) {
+        refuseUnconfirmed(params.site, await hosts.vmsAt(params.site), 'will be stranded', confirm);
+      }
       await sites.remove(params.site, force === 'true');
       return reply.code(204).send();
+    },
+  );
+
+  app.post<{ Params: { site: string }; Body: unknown }>(
+    '/v1/sites/:site/drain',
+    { config: { access: 'operate' } },
+    async ({ params, body }, reply) => {
+      const { draining, force, confirm } = readDrain(body);
+      const site = sites.list().find((one) => one.site === params.site);
+      if (draining && site !== undefined) await refuseUnconfirmedDrain(site, confirm);
+      await siteReporter.drain(params.site, draining, force);
+      return reply.code(202).send({ site: params.site, draining });
     },
   );
 }

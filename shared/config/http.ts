@@ -72,4 +72,8 @@ export const Http = section({
   bodyLimitBytes: count(1_048_576, 1_073_741_824),
   /** Requests a minute that one client address may send, and those with one token other than `token`. @default 6000 */
   requestsPerMinute: count(6000),
+  /** The most open connections. @default 10_000 */
+  connections: count(10_000),
+  /** The most open connections of one address, or of one /64 with IPv6. Those of `trustedProxies` are not counted. @default 512 */
+  connectionsPerAddress: count(512),
 });

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { PATIENTLY } from '../patience.ts';
 import { onBrowser, PHONE } from './browser.ts';
 import { DESK, faults, find, foreignRequests } from './dashboard.ts';
-import { PLACES, type Scene, startScene, TOKEN } from './scene.ts';
+import { PLACES, type Scene, startScene, TOKEN, VIEWER_TOKEN } from './scene.ts';
 
 let scene: Scene;
 beforeEach(async () => {
@@ -119,6 +119,34 @@ onBrowser('the dashboard', (withPage) => {
       expect(faults(visit)).toEqual([]);
     }));
 
+  test('a signed-in viewer sees no users and no figures, and gets no buttons that the server would refuse', () =>
+    withPage(DESK, async (visit) => {
+      const { page } = visit;
+      await open(page);
+      await signIn(page, VIEWER_TOKEN);
+      await expect.poll(() => page.textContent('#sign'), PATIENTLY).toBe('Sign out');
+      expect(await page.getAttribute('#sign', 'title')).toBe('Signed in as wall (viewer)');
+      await scene.ask('POST', '/v1/vms/desk-1/moves', { to: 'east' });
+      for (const [name, shown] of [
+        ['desk-1', '#chosen dl'],
+        ['west', '#chosen .load'],
+      ] as const) {
+        await find(page, name);
+        await expect.poll(() => page.isVisible(shown), PATIENTLY).toBe(true);
+        for (const words of ['Migrate …', 'Drain …', 'Cancel the move of desk-1', 'Pause automatic moves']) {
+          expect(await page.getByRole('button', { name: words, exact: true }).count(), words).toBe(0);
+        }
+      }
+      await visit.screenshot('dashboard-viewer');
+      // The same page, and an operator: the buttons are there.
+      await page.click('#sign');
+      await signIn(page, TOKEN);
+      for (const words of ['Drain …', 'Pause automatic moves']) {
+        await expect.poll(() => page.getByRole('button', { name: words, exact: true }).count(), PATIENTLY).toBe(1);
+      }
+      expect(faults(visit)).toEqual([]);
+    }));
+
   test(
     'a signed-in operator migrates a VM, pauses automation, drains a site, and undoes all of it',
     () =>
@@ -203,15 +231,18 @@ onBrowser('the dashboard', (withPage) => {
         await signIn(page, TOKEN);
         await find(page, 'west');
         await expect.poll(() => page.textContent('#chosen .load'), PATIENTLY).toBe('1 of 8 slots taken');
+        // The server asks for the confirmation as well: without the dialog it drains nothing.
+        const unconfirmed = await scene.ask('POST', '/v1/sites/west/drain', { draining: true });
+        expect(unconfirmed).toMatchObject({ status: 428, body: { error: { code: 'CONFIRMATION_MISSING' } } });
         expect(await order(page, 'Drain …')).toContain('1 VM will leave west');
         await expect.poll(() => page.textContent('#chosen .load'), PATIENTLY).toBe('0 of 8 slots taken; draining');
         expect(await page.locator('#chosen .vms li').count()).toBe(0);
-        await scene.ask('POST', '/v1/sites/south/drain', { draining: true });
+        await scene.ask('POST', '/v1/sites/south/drain', { draining: true, confirm: 'south' });
         await page.getByRole('button', { name: 'End draining' }).click();
         await expect.poll(() => page.textContent('#chosen .load'), PATIENTLY).toBe('0 of 8 slots taken');
         await expect.poll(() => page.textContent('#chosen .drain'), PATIENTLY).toBe('Drain …');
 
-        await scene.ask('POST', '/v1/sites/west/drain', { draining: true });
+        await scene.ask('POST', '/v1/sites/west/drain', { draining: true, confirm: 'west' });
         await find(page, 'east');
         await order(page, 'Drain …');
         await expect.poll(() => page.textContent('#confirming'), PATIENTLY).toContain('Drain anyway');

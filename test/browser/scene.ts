@@ -7,6 +7,7 @@ import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 
 export const TOKEN = 'a token of more than sixteen';
+export const VIEWER_TOKEN = 'the token of the wall display';
 
 /** The positions of the sites. */
 export const PLACES = { west: { lat: 52.1, lon: 4.3 }, east: { lat: 53.2, lon: 6.5 }, south: { lat: 50.9, lon: 5.7 } };
@@ -29,7 +30,7 @@ export async function startScene(more: Record<string, unknown> = {}): Promise<Sc
   ];
   const spec = { ramBytes: 1e9, dirtyRateBps: 1e6, workingSetBytes: 5e6 };
   const settings = {
-    http: { port: 0, token: TOKEN },
+    http: { port: 0, token: TOKEN, tokens: [{ name: 'wall', role: 'viewer', token: VIEWER_TOKEN }] },
     heartbeatMs: 300,
     ingest: { plausibility: { maxSpeedMps: 1e6 } },
     policy: { dwellMs: 300, siteSilentMs: 60_000 },

@@ -122,7 +122,7 @@ export function servicesOn(start: () => Promise<{ readonly url: string; stop(): 
     const active = (await onDuty()).indexOf(true);
     await migrators[active]!.stop('SIGKILL');
     await vi.waitFor(async () => expect((await onDuty())[1 - active]).toBe(true), PATIENTLY);
-    await json('drain', 'west');
+    await json('drain', 'west', '--yes');
     await vi.waitFor(
       async () => {
         const { sites } = await json('status');

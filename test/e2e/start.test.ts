@@ -86,7 +86,7 @@ test(
 
     const draining = async () => (await status()).sites.filter((site) => site.draining).map(({ site }) => site);
     const atBaltimore = (await status()).vms.filter((one) => one.home === 'baltimore').length;
-    expect(await json('drain', 'baltimore')).toEqual({ site: 'baltimore', draining: true, vms: atBaltimore });
+    expect(await json('drain', 'baltimore', '--yes')).toEqual({ site: 'baltimore', draining: true, vms: atBaltimore });
     await vi.waitFor(async () => expect(await draining()).toEqual(['baltimore']), { timeout: 60_000 });
     expect(await json('drain', 'baltimore', '--off')).toEqual({ site: 'baltimore', draining: false });
     await vi.waitFor(async () => expect(await draining()).toEqual([]), { timeout: 60_000 });

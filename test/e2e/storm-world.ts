@@ -176,7 +176,7 @@ export class Storm {
     await sleep(2000);
     // The site stays until all moves to it and from it have ended, so no further ones may begin.
     await this.ask('placement', 'PUT', '/v1/automation', 202, { paused: true });
-    await this.ask('migrator', 'DELETE', `/v1/sites/${COMING}?force=true`, 204);
+    await this.ask('migrator', 'DELETE', `/v1/sites/${COMING}?force=true&confirm=${COMING}`, 204);
     await this.ask('placement', 'PUT', '/v1/automation', 202, { paused: false });
     this.#isThere = false;
     this.#count('a site is removed');
@@ -184,8 +184,9 @@ export class Storm {
   }
 
   async #drain(): Promise<void> {
-    const path = `/v1/sites/s${int(this.#random, 3)}/drain`;
-    await this.ask('migrator', 'POST', path, 202, { draining: true });
+    const site = `s${int(this.#random, 3)}`;
+    const path = `/v1/sites/${site}/drain`;
+    await this.ask('migrator', 'POST', path, 202, { draining: true, confirm: site });
     await sleep(3000);
     await this.ask('migrator', 'POST', path, 202, { draining: false });
     this.#count('a site drains');

@@ -230,7 +230,7 @@ describe('the audit', () => {
     const as = (token: string) => ({ ...json, authorization: `Bearer ${token}` });
     await send(port, 'GET', '/v1/status', as(TOKEN));
     await send(port, 'POST', '/v1/locations', as(phone), '{"user":"ann","lat":41.4993,"lon":-81.6944}');
-    await send(port, 'POST', '/v1/sites/east/drain', as(TOKEN), '{"draining":true}');
+    await send(port, 'POST', '/v1/sites/east/drain', as(TOKEN), '{"draining":true,"confirm":"east"}');
     await send(port, 'POST', '/v1/sites/nowhere/drain', as(TOKEN), '{"draining":true}');
     await send(port, 'DELETE', '/v1/vms/desk/sessions/ann', { authorization: `Bearer ${TOKEN}` });
     await send(port, 'POST', '/v1/sites/east/drain', as(phone), '{"draining":true}');

@@ -193,6 +193,31 @@ describe('errors', () => {
     for (const personal of ['ann', '41.4993']) expect(text).not.toContain(personal);
   });
 
+  test('of the router have the same form, and do not repeat the path', async () => {
+    const ask = await serve({}, ({ app }) => {
+      app.get('/v1/users/:user', { config: { access: 'read' } }, async () => ({}));
+    });
+    const long = `ann${'x'.repeat(2000)}`;
+    for (const [path, status, code] of [
+      [`/v1/users/${long}`, 414, 'PATH_TOO_LONG'],
+      ['/v1/users/ann%ff', 400, 'BAD_REQUEST'],
+    ] as const) {
+      const answer = await ask(path);
+      expect(answer).toEqual({ status, body: { error: { code, message: expect.any(String) } } });
+      expect(JSON.stringify(answer)).not.toContain('ann');
+    }
+    expect(logged.join('')).not.toContain('ann');
+  });
+
+  test('and all other answers tell browsers not to guess their type', async () => {
+    const url = await serve({ token: TOKEN }, echo).then(() => surface!.app.listeningOrigin);
+    const paths = ['/open', '/healthz', '/nowhere', '/v1/thing', '/healthz/%ff', `/healthz/${'x'.repeat(2000)}`];
+    for (const path of paths) {
+      const { headers } = await fetch(url + path);
+      expect(headers.get('x-content-type-options'), path).toBe('nosniff');
+    }
+  });
+
   test('unknown paths, other media types and broken JSON get errors of the same form', async () => {
     const ask = await serve({}, echo);
     const post = (type: string, body: string) =>

@@ -61,6 +61,7 @@ const TABLE: Readonly<Record<Access, readonly string[]>> = {
     'POST /v1/owntracks',
   ],
   read: [
+    'GET /v1/caller',
     'GET /v1/dashboard/decisions/:decision/explanation',
     'GET /v1/dashboard/live',
     'GET /v1/dashboard/past',

@@ -104,9 +104,9 @@ describe('a site that is removed', () => {
     const { status, body } = await ask('DELETE', '/v1/sites/chicago');
     expect([status, body.error.code]).toEqual([409, 'SITE_IN_USE']);
     expect(body.error.message).toContain('it has 1 VMs; drain it first');
-    await ask('POST', '/v1/sites/chicago/drain', { draining: true });
+    await ask('POST', '/v1/sites/chicago/drain', { draining: true, confirm: 'chicago' });
     await pass(5_000);
-    expect((await ask('DELETE', '/v1/sites/chicago?force=true')).body.error.code, 'a move is under way').toBe(
+    expect((await ask('DELETE', '/v1/sites/chicago?force=true&confirm=chicago')).body.error.code, 'a move is under way').toBe(
       'SITE_IN_USE',
     );
     await pass(120_000);
@@ -118,7 +118,7 @@ describe('a site that is removed', () => {
     const { ask, system } = await up('boston', 'chicago');
     await ask('PUT', '/v1/vms/web-1', { home: 'chicago', spec });
     await settle();
-    expect((await ask('DELETE', '/v1/sites/chicago?force=true')).status).toBe(204);
+    expect((await ask('DELETE', '/v1/sites/chicago?force=true&confirm=chicago')).status).toBe(204);
     await settle();
     expect(system.placement.status().vms).toMatchObject([{ vm: 'web-1', home: 'chicago', stranded: true }]);
     expect((await ask('GET', '/metrics')).body).toContain('tagalong_placement_vms_stranded 1');
@@ -134,6 +134,44 @@ describe('a site that is removed', () => {
     expect((await again.ask('POST', '/v1/vms/web-1/moves', { to: 'boston' })).status).toBe(202);
     await pass(120_000);
     expect(again.system.placement.status().vms).toMatchObject([{ home: 'boston', stranded: false }]);
+  });
+});
+
+describe('an order that empties a site', () => {
+  const site = '/v1/sites/chicago';
+  test.each([
+    ['a drain', 'POST', `${site}/drain`, { draining: true }, 202],
+    ['a removal by force', 'DELETE', `${site}?force=true`, undefined, 204],
+    ['a declaration that drains', 'PUT', site, { ...bodyOf('chicago'), draining: true }, 200],
+  ] as const)('%s has to name the site', async (_, method, path, body, done) => {
+    const { ask, system } = await up('boston', 'chicago');
+    await ask('PUT', '/v1/vms/web-1', { home: 'chicago', spec });
+    await settle();
+    const isDraining = async () =>
+      (await ask('GET', '/v1/sites')).body.sites.find((one: { site: string }) => one.site === 'chicago').draining;
+    const confirming = (confirm: string): [string, unknown] =>
+      method === 'POST'
+        ? [path, { ...body, confirm }]
+        : [`${path}${path.includes('?') ? '&' : '?'}confirm=${confirm}`, body];
+    for (const [path_, body_] of [[path, body] as const, confirming('boston')]) {
+      const refused = await ask(method, path_, body_);
+      expect([refused.status, refused.body.error.code]).toEqual([428, 'CONFIRMATION_MISSING']);
+      expect(refused.body.error.message).toContain('1 VM ');
+    }
+    expect(await isDraining()).toBe(false);
+    await pass(60_000);
+    expect(homeOf(system, 'web-1')).toBe('chicago');
+    expect((await ask(method, ...confirming('chicago'))).status).toBe(done);
+    // A repeat changes nothing, so it needs no confirmation.
+    if (method !== 'DELETE') expect((await ask(method, path, body)).status).toBe(done);
+  });
+
+  test('needs no confirmation where the site has no VMs, and none to end a drain', async () => {
+    const { ask } = await up('boston', 'chicago');
+    await settle();
+    expect((await ask('POST', `${site}/drain`, { draining: true })).status).toBe(202);
+    expect((await ask('POST', `${site}/drain`, { draining: false })).status).toBe(202);
+    expect((await ask('DELETE', `${site}?force=true`)).status).toBe(204);
   });
 });
 

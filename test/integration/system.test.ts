@@ -166,13 +166,14 @@ describe('an operator, over HTTP', () => {
   test('drains a site', async () => {
     expect((await request('POST', '/v1/sites/baltimore/drain', { draining: 'yes' })).status).toBe(400);
     expect(machines.hypervisor.vmsAt('baltimore').length).toBeGreaterThan(0);
-    expect((await request('POST', '/v1/sites/baltimore/drain', { draining: true })).status).toBe(202);
+    expect((await request('POST', '/v1/sites/baltimore/drain', { draining: true, confirm: 'baltimore' })).status).toBe(202);
     await pass(1_800_000);
     expect(machines.hypervisor.vmsAt('baltimore')).toEqual([]);
   });
 
   test('can drain the last open site by force only', async () => {
-    const drain = (site: string, body: object) => request('POST', `/v1/sites/${site}/drain`, body);
+    const drain = (site: string, body: object) =>
+      request('POST', `/v1/sites/${site}/drain`, { confirm: site, ...body });
     const names = scenario.sites.map(({ site }) => site);
     const last = names.at(-1)!;
     for (const site of names.slice(0, -1)) expect((await drain(site, { draining: true })).status, site).toBe(202);

@@ -95,7 +95,7 @@ export const requests: fc.Arbitrary<HttpRequest> = fc.oneof(
     ['POST', '/v1/vms/bad/moves', { to: 'east' }],
     ['POST', '/v1/vms/bad/moves', { to: 'west' }],
     ['POST', '/v1/sites/__proto__/drain', { draining: true }],
-    ['POST', '/v1/sites/north/drain', { draining: true }],
+    ['POST', '/v1/sites/north/drain', { draining: true, confirm: 'north' }],
     ['POST', '/v1/sites/north/drain', { draining: false }],
     ['PUT', '/v1/automation', { paused: true }],
     ['PUT', '/v1/automation', { paused: false }],

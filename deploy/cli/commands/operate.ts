@@ -25,6 +25,7 @@ export function addDrain(program: Command): void {
     .argument('<site>')
     .option('--off', 'end the drain: let VMs come to the site again')
     .option('--force', 'even if no other site could take its VMs')
+    .option('--yes', 'confirm it: do not ask')
     .addHelpText(
       'after',
       '\n"tagalong drain SITE --off" is the way back; "tagalong site list" shows which sites drain.',

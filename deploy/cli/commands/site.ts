@@ -20,7 +20,8 @@ export function addSite(program: Command): void {
     .option('--at <lat,lon>', 'its position, in degrees', position)
     .option('--slots <n>', 'number of VMs that it can run', Number)
     .option('--uplink <provider=rateBps...>', 'its uplinks, in bytes a second', uplink)
-    .option('--agent <address>', 'address of its agent: https://host:port (real VMs only)');
+    .option('--agent <address>', 'address of its agent: https://host:port (real VMs only)')
+    .option('--yes', 'confirm it, if the declaration drains the site: do not ask');
   withServerOptions(declare).action(async (name: string, options: DeclareOptions) => {
     const { declareSite } = await import('../run/run-site.ts');
     await declareSite(name, options);
@@ -29,7 +30,8 @@ export function addSite(program: Command): void {
     .command('remove')
     .description('remove a site that has no VMs')
     .argument('<site>')
-    .option('--force', 'remove it even if it has VMs: they are stranded');
+    .option('--force', 'remove it even if it has VMs: they are stranded')
+    .option('--yes', 'confirm it: do not ask');
   withServerOptions(remove).action(async (name: string, options: RemoveOptions) => {
     const { removeSite } = await import('../run/run-site.ts');
     await removeSite(name, options);

@@ -2,6 +2,7 @@
 import type { PlacementStatus } from '#services/placement/status.ts';
 import { counted } from '#shared/format.ts';
 import { ask, askEach, type ServerOptions } from './client.ts';
+import { confirmed } from './confirm.ts';
 
 /** The options of `tagalong migrate`. */
 export interface MigrateOptions extends ServerOptions {
@@ -18,13 +19,17 @@ export async function runMigrate(vm: string, options: MigrateOptions): Promise<v
 export interface DrainOptions extends ServerOptions {
   readonly off?: true;
   readonly force?: true;
+  readonly yes?: true;
 }
 
 /** Drains a site, or with `--off` ends the drain. @throws TagalongError the errors of `ask` */
 export async function runDrain(site: string, options: DrainOptions): Promise<void> {
   const draining = options.off !== true;
   const body = { draining, ...(options.force && { force: true }) };
-  const answer = await ask<object>(options, 'POST', `/v1/sites/${encodeURIComponent(site)}/drain`, body);
+  const path = `/v1/sites/${encodeURIComponent(site)}/drain`;
+  const answer = await confirmed(site, options, (confirm) =>
+    ask<object>(options, 'POST', path, { ...body, ...(confirm !== undefined && { confirm }) }),
+  );
   if (!draining) return print(options, answer, `${site}: VMs may come again.`);
   const vms = await vmsAt(site, options);
   const who = vms === undefined ? 'its VMs are' : `${counted(vms, 'VM')} ${vms === 1 ? 'is' : 'are'}`;

@@ -4,6 +4,7 @@ import type { SiteConfig } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { table } from '../output/table.ts';
 import { ask, type ServerOptions } from './client.ts';
+import { confirmed } from './confirm.ts';
 
 interface Listing {
   readonly sites: readonly (SiteConfig & { readonly by: string })[];
@@ -18,11 +19,13 @@ export interface DeclareOptions extends ServerOptions {
   readonly slots?: number;
   readonly uplink?: readonly SiteConfig['uplinks'][number][];
   readonly agent?: string;
+  readonly yes?: true;
 }
 
 /** The options of `tagalong site remove`. */
 export interface RemoveOptions extends ServerOptions {
   readonly force?: true;
+  readonly yes?: true;
 }
 
 const pathOf = (site: string) => `/v1/sites/${encodeURIComponent(site)}`;
@@ -60,7 +63,9 @@ export async function listSites(options: ServerOptions): Promise<void> {
  */
 export async function declareSite(site: string, options: DeclareOptions): Promise<void> {
   const body = options.config === undefined ? givenBody(options) : await bodyFrom(options.config, site);
-  const answer = await ask<{ warnings: readonly string[] }>(options, 'PUT', pathOf(site), body);
+  const answer = await confirmed(site, options, (confirm) =>
+    ask<{ warnings: readonly string[] }>(options, 'PUT', pathOf(site) + queryOf({ confirm }), body),
+  );
   if (options.json) return void process.stdout.write(`${JSON.stringify(answer)}\n`);
   process.stdout.write(`${site} is declared.\n`);
   for (const warning of answer.warnings) process.stdout.write(`${warning}\n`);
@@ -68,8 +73,15 @@ export async function declareSite(site: string, options: DeclareOptions): Promis
 
 /** Removes a site. @throws TagalongError the errors of `ask` */
 export async function removeSite(site: string, options: RemoveOptions): Promise<void> {
-  await ask(options, 'DELETE', `${pathOf(site)}${options.force ? '?force=true' : ''}`);
+  await confirmed(site, options, (confirm) =>
+    ask(options, 'DELETE', pathOf(site) + queryOf({ force: options.force && 'true', confirm })),
+  );
   process.stdout.write(options.json ? `${JSON.stringify({ site, removed: true })}\n` : `${site} is removed.\n`);
+}
+
+function queryOf(parameters: Readonly<Record<string, string | undefined>>): string {
+  const given = Object.entries(parameters).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return given.length === 0 ? '' : `?${new URLSearchParams(given)}`;
 }
 
 function givenBody({ at, slots, uplink: uplinks, agent }: DeclareOptions): object {

@@ -51,14 +51,14 @@ export async function drain(world: World, site: string): Promise<string | undefi
   ];
   if (!(await confirmed({ title: `Drain ${site}?`, consequences, yes: `Drain ${site}` }))) return undefined;
   try {
-    await ask('POST', path, { draining: true });
+    await ask('POST', path, { draining: true, confirm: site });
   } catch (error) {
     if (!(error instanceof Refused) || error.code !== 'LAST_OPEN_SITE') throw error;
     const waiting = [error.message, `${vms} will stay at ${site} until another site accepts them.`];
     if (!(await confirmed({ title: `${site} is the last open site`, consequences: waiting, yes: 'Drain anyway' }))) {
       return undefined;
     }
-    await ask('POST', path, { draining: true, force: true });
+    await ask('POST', path, { draining: true, force: true, confirm: site });
   }
   return `${site} is draining: ${vms} will leave.`;
 }

@@ -1,6 +1,7 @@
 /** The requests of the page to its server. Only this module holds the token, in memory: a reload signs the viewer out. */
 import type { CoarseExplained } from '#shared/policy/decide/coarse.ts';
 import type { Explained } from '#shared/policy/decide/words.ts';
+import { mayUse, type Role } from '#shared/roles.ts';
 import type { Line, PageSettings, Picture } from '../wire.ts';
 
 /** A refusal of the server, with the server's message. */
@@ -13,17 +14,26 @@ export class Refused extends Error {
   }
 }
 
-let token: string | undefined;
+/** Who has signed in. */
+export interface Caller {
+  readonly name: string;
+  readonly role: Role;
+}
 
-/** True once the viewer has signed in. */
-export const isSignedIn = (): boolean => token !== undefined;
+let token: string | undefined;
+let caller: Caller | undefined;
+
+/** Who has signed in; undefined: nobody. */
+export const signedIn = (): Caller | undefined => caller;
+/** True if the viewer has signed in with a role that may give orders. */
+export const maySignedInOperate = (): boolean => mayUse(caller?.role, 'operate');
 
 /** Uses this token for all later requests, if the server accepts it. @throws Refused */
 export async function signIn(given: string): Promise<void> {
   const before = token;
   token = given;
   try {
-    await get('/v1/dashboard/past?atMs=0');
+    caller = await get('/v1/caller');
   } catch (error) {
     token = before;
     throw error;
@@ -33,6 +43,7 @@ export async function signIn(given: string): Promise<void> {
 /** Discards the token. */
 export function signOut(): void {
   token = undefined;
+  caller = undefined;
 }
 
 /** The settings of the page. */

@@ -1,7 +1,7 @@
 /** The page that shares the viewer's position, and shows the site of the viewer's VM. */
 import { duration, timeOfDay } from '#shared/format.ts';
 import type { MoveView } from '../wire.ts';
-import { isSignedIn, Refused, settings } from './api.ts';
+import { Refused, settings, signedIn } from './api.ts';
 import { moveWords } from './chosen.ts';
 import { byId, el, keyed, setText } from './dom.ts';
 import { distanceKm, enrol, type Guest, leave, type Position, report } from './guest.ts';
@@ -65,7 +65,7 @@ function begin(): void {
 
 /** Why the position cannot be shared; undefined if it can. */
 function hindranceNow(): string | undefined {
-  if (page.signIn && !isSignedIn()) return 'Sign in first: this server requires a token.';
+  if (page.signIn && signedIn() === undefined) return 'Sign in first: this server requires a token.';
   if (!isSecureContext)
     return 'Load this page over https: browsers do not share positions with pages that were loaded over http.';
   return undefined;

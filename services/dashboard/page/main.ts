@@ -2,7 +2,7 @@
 import { instant } from '#shared/format.ts';
 import type { Line, MoveView } from '../wire.ts';
 import { type Action, pause } from './actions.ts';
-import { isSignedIn, Refused, settings } from './api.ts';
+import { maySignedInOperate, Refused, settings } from './api.ts';
 import { createCharts } from './charts.ts';
 import { selectionKey, showChosen, updateFacts } from './chosen.ts';
 import type { ChosenOptions } from './chosen-options.ts';
@@ -35,7 +35,8 @@ let connected = true;
 const narrow = matchMedia('(max-width: 860px)');
 
 const shown = () => then ?? now;
-const mayAct = () => (!page.signIn || isSignedIn()) && then === undefined;
+/** A viewer gets no buttons that the server would refuse. */
+const mayAct = () => (!page.signIn || maySignedInOperate()) && then === undefined;
 
 const map = createMap(byId('map'), page, (what) => void choose(what));
 const charts = createCharts(byId('chart'), byId('spread'));

@@ -1,5 +1,5 @@
 /** The button and the dialog for signing in and out. */
-import { isSignedIn, Refused, signIn, signOut } from './api.ts';
+import { Refused, signedIn, signIn, signOut } from './api.ts';
 import { byId, setText } from './dom.ts';
 
 /** Sets up the button and the dialog. @param changed called when the viewer has signed in or out */
@@ -11,8 +11,9 @@ export function createSigning(changed: () => void): void {
   button.hidden = false;
 
   button.addEventListener('click', () => {
-    if (!isSignedIn()) return dialog.showModal();
+    if (signedIn() === undefined) return dialog.showModal();
     signOut();
+    button.title = '';
     setText(button, 'Sign in');
     changed();
   });
@@ -27,6 +28,8 @@ export function createSigning(changed: () => void): void {
     }
     dialog.close();
     setText(button, 'Sign out');
+    const { name, role } = signedIn()!;
+    button.title = `Signed in as ${name} (${role})`;
     changed();
   });
   dialog.addEventListener('close', () => {
