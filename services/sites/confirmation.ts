@@ -14,7 +14,8 @@ export function refuseUnconfirmed(
   confirm: string | undefined,
 ): void {
   if (confirm === site || vms?.length === 0) return;
-  const what = vms === undefined ? 'its VMs, whose number is not known,' : vms.length === 1 ? '1 VM' : `${vms.length} VMs`;
+  const what =
+    vms === undefined ? 'its VMs, whose number is not known,' : vms.length === 1 ? '1 VM' : `${vms.length} VMs`;
   throw new TagalongError(
     'CONFIRMATION_MISSING',
     `${site}: ${what} ${consequence}; to confirm that, repeat the order with the name of the site as "confirm" (--yes)`,

@@ -18,6 +18,7 @@ afterEach(async () => {
 
 async function serve(config: Partial<HttpConfig>): Promise<number> {
   surface = await createHttp({ config: { ...DEFAULT_CONFIG.http, port: 0, ...config }, log: createLog('silent') });
+  surface.app.post('/thing', { config: { access: 'open' } }, async () => ({}));
   return (await surface.listen()).port;
 }
 
@@ -68,7 +69,10 @@ test('a request that does not arrive ends its connection after 30 s', { timeout:
   const fromMs = performance.now();
   const answers = await Promise.all([
     open(port, 'GET /healthz HTTP/1.1\r\nhost: loc'),
-    open(port, 'POST /v1/automation HTTP/1.1\r\nhost: localhost\r\ncontent-length: 20\r\n\r\n{'),
+    open(
+      port,
+      'POST /thing HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n{',
+    ),
   ]);
   const tookMs = performance.now() - fromMs;
   for (const answer of answers) expect(answer).toMatch(/^HTTP\/1\.1 408 |^closed$/);

@@ -1,4 +1,4 @@
-import { createServer, type ServerResponse } from 'node:http';
+import { createServer, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createRelay } from '#services/dashboard/relay.ts';
@@ -114,6 +114,30 @@ describe('a dashboard that runs alone', () => {
     });
     expect((await ask('GET', '/v1/nothing')).status).toBe(404);
     expect((await fetch(`${url}/v1/vms/v/moves`, { method: 'POST' })).status).toBe(401);
+  });
+
+  test.each([
+    '/v1/%2e%2e/metrics',
+    '/v1/x/%2E%2E/%2e%2e/metrics',
+    '/v1/..%2fmetrics',
+    '/v1/%2e./readyz',
+    '/v1/..\\metrics',
+  ])('asks the services for nothing outside of /v1, also for %s', async (path) => {
+    const asked: string[] = [];
+    const services = await serve(({ app }) => {
+      app.addHook('onRequest', async ({ url }) => void asked.push(url));
+      for (const own of ['/metrics', '/readyz/own']) app.get(own, { config: { access: 'open' } }, async () => ({}));
+    });
+    const url = await serve((surface) => createRelay([services], TOKEN).registerHttp(surface));
+    // `fetch` would resolve the path itself.
+    const status = await new Promise<number>((resolve, reject) => {
+      const headers = { authorization: `Bearer ${TOKEN}` };
+      request(url, { path, headers }, (response) => resolve(response.resume().statusCode!))
+        .on('error', reject)
+        .end();
+    });
+    expect(status).toBe(404);
+    expect(asked.filter((one) => !one.startsWith('/v1/'))).toEqual([]);
   });
 
   test('fails with SERVER_UNREACHABLE where the services refuse its token, or the number of its requests', async () => {

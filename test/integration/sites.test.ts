@@ -106,9 +106,10 @@ describe('a site that is removed', () => {
     expect(body.error.message).toContain('it has 1 VMs; drain it first');
     await ask('POST', '/v1/sites/chicago/drain', { draining: true, confirm: 'chicago' });
     await pass(5_000);
-    expect((await ask('DELETE', '/v1/sites/chicago?force=true&confirm=chicago')).body.error.code, 'a move is under way').toBe(
-      'SITE_IN_USE',
-    );
+    expect(
+      (await ask('DELETE', '/v1/sites/chicago?force=true&confirm=chicago')).body.error.code,
+      'a move is under way',
+    ).toBe('SITE_IN_USE');
     await pass(120_000);
     expect((await ask('DELETE', '/v1/sites/chicago')).status).toBe(204);
     expect(homeOf(system, 'web-1')).toBe('boston');

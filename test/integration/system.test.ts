@@ -166,7 +166,9 @@ describe('an operator, over HTTP', () => {
   test('drains a site', async () => {
     expect((await request('POST', '/v1/sites/baltimore/drain', { draining: 'yes' })).status).toBe(400);
     expect(machines.hypervisor.vmsAt('baltimore').length).toBeGreaterThan(0);
-    expect((await request('POST', '/v1/sites/baltimore/drain', { draining: true, confirm: 'baltimore' })).status).toBe(202);
+    expect((await request('POST', '/v1/sites/baltimore/drain', { draining: true, confirm: 'baltimore' })).status).toBe(
+      202,
+    );
     await pass(1_800_000);
     expect(machines.hypervisor.vmsAt('baltimore')).toEqual([]);
   });
