@@ -5,6 +5,8 @@
 export type ErrorCode =
   | 'CONFIG_UNREADABLE' // the configuration file cannot be opened or is not YAML
   | 'CONFIG_INVALID' // a key is unknown, missing or out of range
+  | 'SECRET_WEAK' // others can reach the server, and know or guess a secret of the configuration
+  | 'FILE_EXISTS' // a command would overwrite a file
   | 'EVENT_INVALID' // an event does not fit its schema
   | 'TRACE_UNREADABLE' // a trace file cannot be opened, or its format is unknown
   | 'TRACE_ROW_INVALID' // one row of a trace is wrong, and --strict was given

@@ -8,6 +8,7 @@ import { addDeadLetters } from './commands/dead-letters.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addExplain } from './commands/explain.ts';
 import { addHelp } from './commands/help.ts';
+import { addInit } from './commands/init.ts';
 import { addLocal } from './commands/local.ts';
 import { addCancel, addDrain, addMigrate } from './commands/operate.ts';
 import { addProbe } from './commands/probe.ts';
@@ -26,6 +27,7 @@ import { addUp } from './commands/up.ts';
 /** The commands in the order of the help. */
 const COMMANDS = [
   addStart,
+  addInit,
   addUp,
   addServices,
   addLocal,

@@ -7,14 +7,15 @@ import { isHostAddress } from '../hypervisor/qemu/protocol.ts';
 import { LIVE_NAMES, policyNameFault, splitName } from '../policy/rules/named.ts';
 import { affinityFaults } from './affinity.ts';
 import { type Fault, NAME } from './faults.ts';
+import { isLoopback } from './loopback.ts';
 import { nearest, unknownSite } from './nearest.ts';
 import { phoneAccountFaults } from './phone-account.ts';
 import { relationFaults } from './relations.ts';
 import type { Config, SiteConfig } from './schema.ts';
 import { serverFaults, serverUrl } from './server.ts';
 import { asksForTokens } from './sign-in.ts';
+import { weakSecretFaults } from './weak-secrets.ts';
 
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
 const NOT_HTTP = 'is no address on the web; give http://… or https://…';
 const isHttp = (url: string) => /^https?:$/.test(URL.parse(url)?.protocol ?? '');
 const userName = Compile(SessionAttached.properties.user as TSchema);
@@ -32,18 +33,19 @@ export function crossFaults(config: Config): Fault[] {
     ...vmFaults(config),
     ...agentFaults(config),
     ...neighbourFaults(config),
+    ...weakSecretFaults(config),
   ];
 }
 
 function* httpFaults({ http }: Config): Generator<Fault> {
   const issuer = URL.parse(http.oidc?.issuer ?? 'https://nobody');
-  if (issuer?.protocol !== 'https:' && !(issuer?.protocol === 'http:' && LOOPBACK.test(issuer.hostname))) {
+  if (issuer?.protocol !== 'https:' && !(issuer?.protocol === 'http:' && isLoopback(issuer.hostname))) {
     const message = 'is not to be trusted on its way here; give https://…, or http:// on this host';
     yield { path: ['http', 'oidc', 'issuer'], message };
   }
   yield* tokenFaults(http);
   yield* proxyFaults(http);
-  if (!asksForTokens(http) && !LOOPBACK.test(http.host)) {
+  if (!asksForTokens(http) && !isLoopback(http.host)) {
     yield {
       path: ['http', 'host'],
       message: `${http.host} can be reached from other machines and there is no http.token; set one (16 characters or more) or listen on 127.0.0.1`,

@@ -76,10 +76,11 @@ function expectation(rule: Rule): string {
       return rule.minItems === undefined ? 'a list' : `a list of ${rule.minItems} to ${rule.maxItems} entries`;
     case 'boolean':
       return 'true or false';
-    case 'string':
-      return rule.pattern
-        ? NAME
-        : `a text of ${rule.minLength ?? 0} to ${rule.maxLength ?? 'any number of'} characters`;
+    case 'string': {
+      const text = `a text of ${rule.minLength ?? 0} to ${rule.maxLength ?? 'any number of'} characters`;
+      if (rule.writeOnly) return `${text}, { file: PATH } or { env: NAME }`;
+      return rule.pattern ? NAME : text;
+    }
     default: {
       const least = rule.exclusiveMinimum === undefined ? `from ${rule.minimum}` : `above ${rule.exclusiveMinimum}`;
       const most = rule.maximum === undefined ? '' : ` to ${rule.maximum}`;

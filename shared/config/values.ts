@@ -19,7 +19,9 @@ export const time = (value: number) => Type.Number({ minimum: 1, maximum: TEN_YE
 export const count = (value: number, maximum = 1_000_000) => Type.Integer({ minimum: 1, maximum, default: value });
 /** A share: more than 0 and at most 1. */
 export const share = (value: number) => Type.Number({ minimum: 0.000001, maximum: 1, default: value });
-/** A token or key. `writeOnly` keeps the value out of error messages. */
+/**
+ * A token or key: its text, `{ file: PATH }` or `{ env: NAME }` (`secrets.ts`). `writeOnly` keeps the value out of error messages.
+ */
 export const Secret = Type.Optional(Type.String({ minLength: 16, maxLength: 512, writeOnly: true }));
 /** The path of a file. */
 export const File = Type.String({ minLength: 1, maxLength: 4096 });

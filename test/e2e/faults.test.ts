@@ -24,7 +24,8 @@ describe('an invalid command line ends with status 2 and one line', () => {
     [['migrate', 'desk'], '--to'],
     [['status', 'desk'], 'too many arguments'],
     [['status', '--url', 'localhost:8080'], 'http://HOST:PORT'],
-    [['status', '--token', 'line\nbreak'], '--token'],
+    [['status', '--token', 'a token of sixteen'], '--token-file'],
+    [['status', '--token-file', '/nowhere/at/all'], '--token-file /nowhere/at/all'],
     [['replay', '--trace', 'x.csv', '--speed', '1'], '--sites'],
     [['replay', '--trace', 'x.csv', '--speed', '1', '--format', 'kml'], 'csv, events, cabspotting, gpx'],
   ])('%j', async (args, says) => {

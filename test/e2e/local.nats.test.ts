@@ -10,7 +10,6 @@ import { onPrometheus } from '../servers/prometheus.ts';
 import { begin, file, type Running, tagalong } from './cli.ts';
 
 const PATIENTLY = { timeout: 120_000, interval: 1000 };
-const TOKEN = 'replace-me-by-a-secret';
 const deployed = new URL('../../deploy/compose/tagalong.nats.yaml', import.meta.url).pathname;
 
 interface Process {
@@ -61,16 +60,17 @@ onNats('the deployment on loopback', () => {
       ]);
       expect(processes.filter(isAlive)).toEqual(processes);
       const [run] = await readdir(folder);
+      const token = (await readFile(join(folder, run!, 'admin.token'), 'utf8')).trim();
       const logs = processes.map(({ name }) => `${name}.log`).filter((log) => log !== 'prometheus.log');
       expect(await readdir(join(folder, run!))).toEqual(expect.arrayContaining(logs));
       expect(await readFile(join(folder, run!, 'nats-1.log'), 'utf8')).toContain('Server is ready');
       const ask = async (method: string, path: string, body: object) => {
-        const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' };
+        const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
         const response = await fetch(url('ingest') + path, { method, headers, body: JSON.stringify(body) });
         expect(response.status, await response.clone().text()).toBeLessThan(300);
       };
       const homeOf = async (name: string) => {
-        const headers = { authorization: `Bearer ${TOKEN}` };
+        const headers = { authorization: `Bearer ${token}` };
         const asked = ['placement-1', 'placement-2'].map(async (placement) => {
           const { vms } = (await (await fetch(`${url(placement)}/v1/status`, { headers })).json()) as {
             vms: { vm: string; home: string }[];

@@ -21,7 +21,7 @@ test('the log begins with version and configuration, has few lines for many VMs 
 }, async () => {
   const running = begin(['up', '--config', await file('tagalong.yaml', JSON.stringify(SETTINGS))]);
   const url = await running.url();
-  const moved = await tagalong(['migrate', 'desk-7', '--to', 'east', '--url', url, '--token', TOKEN]);
+  const moved = await tagalong(['migrate', 'desk-7', '--to', 'east', '--url', url], { TAGALONG_TOKEN: TOKEN });
   expect(moved.code).toBe(0);
   await running.printed(/"event":"migration\.completed\.v1"/);
   const { code, stderr } = await running.stop('SIGHUP');

@@ -122,14 +122,14 @@ describe('a failure', { timeout: 120_000 }, () => {
     expect(JSON.parse(usage.stderr).error.code).toBe('USAGE');
   });
 
-  test('without a token names the option --token, and differs from the failure with a wrong token', async () => {
+  test('without a token names the option --token-file, and differs from the failure with a wrong token', async () => {
     const [none, wrong] = [
       await tagalong(['status', '--url', urlOf('one')]),
-      await tagalong(['status', '--url', urlOf('one'), '--token', 'another of sixteen and more']),
+      await tagalong(['status', '--url', urlOf('one')], { TAGALONG_TOKEN: 'another of sixteen and more' }),
     ];
     for (const { code, stderr } of [none, wrong]) {
       expect(code).toBe(1);
-      expect(stderr).toMatch(/^tagalong: UNAUTHORIZED: .*--token or TAGALONG_TOKEN\n$/);
+      expect(stderr).toMatch(/^tagalong: UNAUTHORIZED: .*TAGALONG_TOKEN .* --token-file\n$/);
     }
     expect(none.stderr).not.toBe(wrong.stderr);
   });

@@ -38,7 +38,7 @@ test('up runs a configuration until SIGTERM, requires the token, and logs on sta
     vms: [{ vm: 'desk', home: 'west' }],
     migrations: [],
   });
-  const shown = await tagalong(['status', '--url', url, '--token', TOKEN]);
+  const shown = await tagalong(['status', '--url', url], { TAGALONG_TOKEN: TOKEN });
   expect(shown.stdout).toMatch(/^desk +west +/m);
 
   const { code, stdout, stderr } = await running.stop('SIGTERM');

@@ -50,7 +50,7 @@ onPrometheus('Prometheus', () => {
       const value = async (expr: string) => Number((await query(expr)).result[0]?.value[1]);
       await vi.waitFor(async () => expect(await value('up{job="tagalong",service="all"}')).toBe(1), PATIENTLY);
 
-      const { code } = await tagalong(['migrate', 'desk', '--to', 'east', '--url', url, '--token', TOKEN]);
+      const { code } = await tagalong(['migrate', 'desk', '--to', 'east', '--url', url], { TAGALONG_TOKEN: TOKEN });
       expect(code).toBe(0);
       const moves = 'tagalong_migration_interruption_seconds_count{outcome="completed"}';
       await vi.waitFor(async () => expect(await value(moves)).toBe(1), PATIENTLY);

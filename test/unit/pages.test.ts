@@ -49,7 +49,7 @@ describe('the commands on the pages', () => {
     expect(shown.length).toBeGreaterThan(60);
     const faults = shown.flatMap(({ page, words }) => {
       const { command, rest } = resolve(words);
-      const known = [...command.options.map(({ long }) => long), '--help', '--version'];
+      const known = [...command.options.filter(({ hidden }) => !hidden).map(({ long }) => long), '--help', '--version'];
       const options = rest.map((word) => word.replace(/^\[/, '')).filter((word) => word.startsWith('--'));
       const unknown = options.map((word) => word.replace(/[=\]].*$/, '')).filter((word) => !known.includes(word));
       const isCommand = command.parent !== null || options.length > 0;

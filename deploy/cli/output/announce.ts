@@ -21,6 +21,12 @@ export function logStart(log: Log, what: string, config: Config): void {
   log.info({ service: what, version: VERSION, node: process.versions.node, pid: process.pid, ...settings }, 'started');
 }
 
+/** Warns of files of a configuration that contain secrets, and that every user of this host may read. */
+export function warnOfExposed(log: Log, files: readonly string[]): void {
+  if (files.length === 0) return;
+  log.warn({ files }, `every user of this host may read these secrets: chmod o-r ${files.join(' ')}`);
+}
+
 /** Logs the address of the dashboard, and what to sign in with. The token itself is not logged. */
 export function logDashboard(log: Log, url: string, { http: { token, tokens, oidc } }: Config): void {
   const means = [

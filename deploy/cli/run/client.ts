@@ -1,4 +1,5 @@
 /** Asks a running process; if there are several, the one that has the answer. */
+import { readFile } from 'node:fs/promises';
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 import { type Answer, fetchAnswer } from '#shared/http/answer.ts';
 import { foreignText, withoutControls } from '#shared/text.ts';
@@ -6,7 +7,8 @@ import { foreignText, withoutControls } from '#shared/text.ts';
 /** The options of all operating commands: the processes to ask, and the format of the answer. */
 export interface ServerOptions {
   readonly url: string;
-  readonly token?: string;
+  /** The path of a file with a token. Default: TAGALONG_TOKEN. */
+  readonly tokenFile?: string;
   readonly json?: true;
 }
 
@@ -69,17 +71,12 @@ function mostTelling(refusals: readonly TagalongError[]): TagalongError {
 
 async function askOne<T>(
   base: string,
-  { token = process.env.TAGALONG_TOKEN || undefined }: ServerOptions,
+  options: ServerOptions,
   method: Method,
   path: string,
   body?: object,
 ): Promise<T> {
-  if (token !== undefined && !/^[\x21-\x7e][\x20-\x7e]*$/.test(token)) {
-    throw new TagalongError(
-      'USAGE',
-      '--token: has characters that an HTTP header cannot carry; give http.token of the configuration',
-    );
-  }
+  const token = await tokenOf(options);
   const headers = {
     ...(token !== undefined && { authorization: `Bearer ${token}` }),
     ...(body !== undefined && { 'content-type': 'application/json' }),
@@ -99,6 +96,28 @@ async function askOne<T>(
     );
   });
   return readAnswer<T>(base, response, token !== undefined);
+}
+
+/** @throws TagalongError USAGE */
+async function tokenOf({ tokenFile }: ServerOptions): Promise<string | undefined> {
+  const from = tokenFile === undefined ? 'TAGALONG_TOKEN' : `--token-file ${tokenFile}`;
+  const token = tokenFile === undefined ? process.env.TAGALONG_TOKEN || undefined : await textOf(tokenFile);
+  if (token !== undefined && !/^[\x21-\x7e][\x20-\x7e]*$/.test(token)) {
+    throw new TagalongError('USAGE', `${from}: is no token: an HTTP header cannot carry it; give one line of ASCII`);
+  }
+  return token;
+}
+
+/** @throws TagalongError USAGE */
+async function textOf(path: string): Promise<string> {
+  try {
+    return (await readFile(path, 'utf8')).trim();
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new TagalongError('USAGE', `--token-file ${path}: cannot be read (${code}); name a file with a token`, {
+      cause,
+    });
+  }
 }
 
 function readAnswer<T>(base: string, { status, text }: Answer, tokenGiven: boolean): T {
@@ -125,7 +144,8 @@ function readAnswer<T>(base: string, { status, text }: Answer, tokenGiven: boole
 }
 
 function unauthorized(base: string, tokenGiven: boolean): string {
-  const right = 'give its http.token with --token or TAGALONG_TOKEN';
+  const right =
+    'set TAGALONG_TOKEN to a token of this installation, or name a file that contains one with --token-file';
   return tokenGiven ? `${base} does not take this token: ${right}` : `${base} asks for a token: ${right}`;
 }
 

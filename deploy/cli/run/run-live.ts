@@ -1,11 +1,11 @@
 import { createSystem } from '#services/process/system.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { crossFaults } from '#shared/config/checks.ts';
-import { loadConfig } from '#shared/config/load.ts';
+import { loadConfigWithFiles } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { createLog } from '#shared/log.ts';
-import { logDashboard, logEnd, logStart } from '../output/announce.ts';
+import { logDashboard, logEnd, logStart, warnOfExposed } from '../output/announce.ts';
 import { openMachines } from './machines.ts';
 import { openBoth } from './open-both.ts';
 import { serve } from './serve.ts';
@@ -21,7 +21,8 @@ export interface LiveOptions {
 function withHypervisor(given: Config, kind: Config['hypervisor']['kind'], path: string): Config {
   const config = { ...given, hypervisor: { ...given.hypervisor, kind } };
   const [fault] = crossFaults(config);
-  if (fault) throw new TagalongError('CONFIG_INVALID', `${path}: ${fault.path.join('.')}: ${fault.message}`);
+  if (fault)
+    throw new TagalongError(fault.code ?? 'CONFIG_INVALID', `${path}: ${fault.path.join('.')}: ${fault.message}`);
   return config;
 }
 
@@ -30,14 +31,15 @@ function withHypervisor(given: Config, kind: Config['hypervisor']['kind'], path:
  * @throws TagalongError CONFIG_UNREADABLE, CONFIG_INVALID, POLICY_UNKNOWN, PORT_UNAVAILABLE
  */
 export async function runLive({ config: path, hypervisor }: LiveOptions): Promise<void> {
-  const config =
-    hypervisor === undefined ? await loadConfig(path) : withHypervisor(await loadConfig(path), hypervisor, path);
+  const { value, exposed } = await loadConfigWithFiles(path);
+  const config = hypervisor === undefined ? value : withHypervisor(value, hypervisor, path);
   if (config.sites.length === 0) {
     throw new TagalongError('CONFIG_INVALID', `${path}:1: sites: there are none; give at least one`);
   }
   const stop = stopRequest();
   const log = createLog(config.log.level);
   logStart(log, 'up', config);
+  warnOfExposed(log, exposed);
   const clock = realClock();
   const { bus, store } = await openBoth(config, log);
   const machines = await openMachines(config, clock, store, log);

@@ -1,15 +1,17 @@
 import { appendFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { loopback, onFreePorts } from '#deploy/local/loopback.ts';
 import { type Deployed, type Plan, type Planned, planOf, servicesOf } from '#deploy/local/plan.ts';
 import { findProgram } from '#deploy/local/programs.ts';
 import { type Supervised, supervise } from '#deploy/local/supervisor.ts';
-import { loadConfig } from '#shared/config/load.ts';
+import { contentOf } from '#shared/config/files.ts';
+import { parseConfig } from '#shared/config/load.ts';
 import { serverUrl } from '#shared/config/server.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { table } from '../output/table.ts';
+import { freshSecret, SECRET_FILES } from './fresh-secrets.ts';
 import { aborted, stopRequest } from './signals.ts';
 
 /** The options of `tagalong local`. */
@@ -33,14 +35,23 @@ export async function runLocal({
   config: path = deployed('compose/tagalong.nats.yaml'),
   json,
 }: LocalOptions): Promise<void> {
-  await refuseOtherServers(path);
+  const folder = await mkdtemp(join(tmpdir(), 'tagalong-local-'));
+  try {
+    await supplySecrets(dirname(path), folder);
+    await refuseOtherServers(path, folder);
+    await runIn(folder, path, json);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function runIn(folder: string, path: string, json: true | undefined): Promise<void> {
   const programs = {
     'nats-server': [await findProgram('nats-server')],
     prometheus: [await findProgram('prometheus')],
     tagalong: [process.execPath, MAIN],
   };
   const stop = stopRequest();
-  const folder = await mkdtemp(join(tmpdir(), 'tagalong-local-'));
   const running: Supervised[] = [];
   const watcher = {
     // A server of NATS prints a hundred lines while it starts.
@@ -61,6 +72,7 @@ export async function runLocal({
   };
   const startAt = async (ports: readonly number[]) => {
     await mkdir(folder, { recursive: true, mode: 0o700 });
+    await supplySecrets(dirname(path), folder);
     const plan = await planIn(folder, path, ports);
     const isServer = ({ program }: Planned) => program === 'nats-server';
     try {
@@ -82,9 +94,17 @@ export async function runLocal({
   }
 }
 
+/** Copies the secrets of "tagalong init" that lie beside the configuration, and makes those that do not. */
+async function supplySecrets(from: string, to: string): Promise<void> {
+  for (const name of Object.values(SECRET_FILES)) {
+    const given = await readFile(join(from, name), 'utf8').catch(() => undefined);
+    await writeFile(join(to, name), given ?? `${freshSecret()}\n`, { mode: 0o600 });
+  }
+}
+
 /** @throws TagalongError CONFIG_UNREADABLE; CONFIG_INVALID unless bus and store are the servers that this command starts */
-async function refuseOtherServers(path: string): Promise<void> {
-  const { bus, store } = await loadConfig(path);
+async function refuseOtherServers(path: string, folder: string): Promise<void> {
+  const { bus, store } = parseConfig(`${await contentOf(path, 'a YAML or JSON file')}`, path, folder);
   for (const [section, { url }] of Object.entries({ bus, store })) {
     const { kind, hosts } = serverUrl(url)!;
     if (kind === 'nats' && hosts.every((host) => /^nats-[123]:4222$/.test(host))) continue;
@@ -133,7 +153,8 @@ function asTable({ processes }: Plan, folder: string): string {
   const dashboard = processes.find(({ name }) => name === 'dashboard')?.url;
   const lines = [
     `export TAGALONG_URL=${urls.join()}`,
-    `The map is at ${dashboard}. To give orders there or here, use http.token of the configuration.`,
+    `export TAGALONG_TOKEN=$(cat ${join(folder, SECRET_FILES.adminToken)})`,
+    `The map is at ${dashboard}. To give orders there, sign in with this token.`,
     `Logs: ${folder}/NAME.log, for example nats-1.log. Ctrl-C ends all processes and removes the logs.`,
   ];
   return `${all}\n${lines.join('\n')}\n`;

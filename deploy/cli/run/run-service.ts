@@ -1,13 +1,13 @@
 import type { ProcessName } from '#services/process/modules.ts';
 import { createSingle } from '#services/process/single.ts';
 import { realClock } from '#shared/clock/real.ts';
-import { loadConfig } from '#shared/config/load.ts';
+import { loadConfigWithFiles } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { createLog } from '#shared/log.ts';
 import { CLOCK_VARIABLE } from '#simulations/lockstep/clock-address.ts';
 import { follow } from '#simulations/lockstep/follower.ts';
-import { logEnd, logStart } from '../output/announce.ts';
+import { logEnd, logStart, warnOfExposed } from '../output/announce.ts';
 import { openMachines } from './machines.ts';
 import { openBoth } from './open-both.ts';
 import { serve } from './serve.ts';
@@ -29,12 +29,13 @@ export interface ServiceOptions {
  * store and of following a replay
  */
 export async function runService(name: ProcessName, { config: path, port }: ServiceOptions): Promise<void> {
-  const given = await loadConfig(path);
+  const { value: given, exposed } = await loadConfigWithFiles(path);
   refuseMemory(name, given, path);
   const config = port === undefined ? given : { ...given, http: { ...given.http, port } };
   const stop = stopRequest();
   const log = createLog(config.log.level);
   logStart(log, name, config);
+  warnOfExposed(log, exposed);
   const { [CLOCK_VARIABLE]: conductor } = process.env;
   const follower = conductor === undefined ? undefined : await follow(conductor);
   const ended = follower === undefined ? stop : AbortSignal.any([stop, follower.conductorGone]);

@@ -1,7 +1,10 @@
 /** The files of Docker Compose are valid for the parser of Compose, and name only what exists. */
-import { existsSync, readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
+import { freshSecret, SECRET_FILES } from '#deploy/cli/run/fresh-secrets.ts';
 import { freePorts, loopback } from '#deploy/local/loopback.ts';
 import { type Deployed, planOf, servicesOf } from '#deploy/local/plan.ts';
 import { PROCESSES } from '#services/process/modules.ts';
@@ -12,6 +15,14 @@ import { check, onChecker } from '../../servers/checkers.ts';
 const folder = new URL('../../../deploy/compose/', import.meta.url).pathname;
 const text = (name: string) => readFileSync(folder + name, 'utf8');
 const compose = parse(text('compose.yaml'), { merge: true });
+
+/** A folder with the secrets that `tagalong init --secrets` writes. */
+function withSecrets(): string {
+  const to = mkdtempSync(join(tmpdir(), 'tagalong-compose-'));
+  onTestFinished(() => rmSync(to, { recursive: true }));
+  for (const name of Object.values(SECRET_FILES)) writeFileSync(join(to, name), freshSecret());
+  return to;
+}
 
 onChecker('compose-spec', 'the Compose Specification', () => {
   test('accepts compose.yaml, and refuses a wrong file', async () => {
@@ -30,6 +41,8 @@ test('Compose runs each process, and placement and migrator twice', () => {
 });
 
 test('the named configurations, secrets, volumes and files exist', () => {
+  const secrets = Object.values<{ file: string }>(compose.secrets).map((secret) => secret.file);
+  expect(secrets).toEqual(expect.arrayContaining(Object.values(SECRET_FILES).map((name) => `./${name}`)));
   const services = Object.values<Record<string, (string | { source: string })[]>>(compose.services);
   const used = (kind: string) => services.flatMap((service) => service[kind] ?? []);
   const sources = (kind: string) => used(kind).map((one) => (one as { source: string }).source);
@@ -57,8 +70,13 @@ test('ports are published on this host only, and our services run without furthe
 
 test('the configurations for NATS and for Kafka are valid, and differ in bus and store only', async () => {
   const given = (env: string) => /^TAGALONG_CONFIG=(.*)$/m.exec(text(env))![1]!;
-  const nats = await loadConfig(folder + given('nats.env'));
-  const kafka = await loadConfig(folder + given('kafka.env'));
+  const to = withSecrets();
+  const load = async (env: string) => {
+    copyFileSync(folder + given(env), join(to, given(env)));
+    return loadConfig(join(to, given(env)));
+  };
+  const [nats, kafka] = [await load('nats.env'), await load('kafka.env')];
+  expect(nats.http.host).toBe('0.0.0.0');
   expect(nats.bus).toMatchObject({ url: 'nats://nats-1:4222,nats-2:4222,nats-3:4222', replicas: 3 });
   expect(nats.store).toMatchObject({ url: nats.bus.url, replicas: 3 });
   expect([kafka.bus.url, kafka.store.url]).toEqual(['kafka://kafka:9092', 'kafka://kafka:9092']);
@@ -92,7 +110,7 @@ test('on loopback each address is on 127.0.0.1, and the files agree on it', asyn
   const everything = JSON.stringify([processes, files]);
   expect(everything).not.toMatch(/(nats-\d|ingest|placement-\d|0\.0\.0\.0):\d/);
   const urlOf = (name: string) => processes.find((one) => one.name === name)!.url;
-  const { bus, http } = parseConfig(files['tagalong.yaml']!, 'test');
+  const { bus, http } = parseConfig(files['tagalong.yaml']!, 'test', withSecrets());
   expect(bus.url).toBe(`nats://${['nats-1', 'nats-2', 'nats-3'].map((name) => urlOf(name).slice(7)).join()}`);
   expect(http.host).toBe('127.0.0.1');
   expect(files['targets.yaml']).toContain(urlOf('placement-2').slice(7));

@@ -1,16 +1,25 @@
 /** The output of kustomize for deploy/kubernetes fits the schemas of Kubernetes, and its parts fit together. */
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Model } from '@kubernetes-models/base';
 import { Deployment, StatefulSet } from 'kubernetes-models/apps/v1';
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
-import { ConfigMap, Namespace, Secret, Service } from 'kubernetes-models/v1';
-import { beforeAll, expect, test } from 'vitest';
+import { ConfigMap, Namespace, ResourceQuota, Secret, Service } from 'kubernetes-models/v1';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
+import { freshSecret, SECRET_FILES } from '#deploy/cli/run/fresh-secrets.ts';
 import { PROCESSES } from '#services/process/modules.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import { check, onChecker } from '../../servers/checkers.ts';
 
-const KINDS = { ConfigMap, Deployment, Namespace, NetworkPolicy, PodDisruptionBudget, Secret, Service, StatefulSet };
+const KINDS = {
+  ...{ ConfigMap, Deployment, Namespace, NetworkPolicy, PodDisruptionBudget, ResourceQuota, Secret, Service },
+  StatefulSet,
+};
+
+const ROOT = new URL('../../../', import.meta.url).pathname;
 
 interface Workload {
   kind: keyof typeof KINDS;
@@ -60,8 +69,14 @@ onChecker('kustomize', 'deploy/kubernetes', () => {
   const named = (kind: string, name: string) =>
     resources.find((one) => one.kind === kind && one.metadata.name.startsWith(name))!;
   const runs = (service: string) => named('Deployment', service) ?? named('StatefulSet', service);
+  /** A copy of the manifests with the secrets that `tagalong init --secrets` writes. */
+  const copy = mkdtempSync(join(tmpdir(), 'tagalong-kubernetes-'));
+  afterAll(() => rmSync(copy, { recursive: true }));
   beforeAll(() => {
-    resources = parseAllDocuments(check('kustomize', ['build', 'deploy/kubernetes'])).map((document) =>
+    for (const folder of ['kubernetes', 'nats'])
+      cpSync(`${ROOT}deploy/${folder}`, join(copy, folder), { recursive: true });
+    for (const name of Object.values(SECRET_FILES)) writeFileSync(join(copy, 'kubernetes', name), freshSecret());
+    resources = parseAllDocuments(check('kustomize', ['build', join(copy, 'kubernetes')])).map((document) =>
       document.toJS(),
     );
     // Kustomize breaks long values into lines, which the schema refuses.
@@ -109,7 +124,10 @@ onChecker('kustomize', 'deploy/kubernetes', () => {
 
   test('the configuration is valid, and names the deployed NATS servers', () => {
     const { data } = named('Secret', 'tagalong');
-    const config = parseConfig(Buffer.from(data['tagalong.yaml']!, 'base64').toString(), 'the secret');
+    const mounted = mkdtempSync(join(copy, 'mounted-'));
+    for (const [name, text] of Object.entries(data)) writeFileSync(join(mounted, name), Buffer.from(text, 'base64'));
+    const config = parseConfig(Buffer.from(data['tagalong.yaml']!, 'base64').toString(), 'the secret', mounted);
+    expect(config.http.host).toBe('0.0.0.0');
     const { replicas } = named('StatefulSet', 'nats').spec;
     const hosts = Array.from({ length: replicas }, (_, i) => `nats-${i}.nats:4222`);
     expect(config.bus).toMatchObject({ url: `nats://${hosts.join()}`, replicas });
@@ -122,4 +140,35 @@ onChecker('kustomize', 'deploy/kubernetes', () => {
     expect(named('NetworkPolicy', 'nobody').spec).toEqual({ podSelector: {}, policyTypes: ['Ingress', 'Egress'] });
     for (const { kind, metadata } of resources) if (kind !== 'Namespace') expect(metadata.namespace).toBe('tagalong');
   });
+
+  test('no policy admits every namespace or every address, except to the agents of the sites', () => {
+    const policies = resources.filter(({ kind }) => kind === 'NetworkPolicy') as unknown as Policy[];
+    expect(policies.length).toBeGreaterThan(8);
+    const open = policies.flatMap(({ metadata, spec: { ingress = [], egress = [] } }) => {
+      const peers = [...ingress.map(({ from }) => from), ...egress.map(({ to }) => to)];
+      const isOpen = peers.some((some) => some === undefined || some.some(admitsEveryNamespace));
+      return isOpen ? [metadata.name] : [];
+    });
+    expect(open).toEqual(['agents']);
+  });
+
+  test('the quota has room for all processes, and no Service opens a port to other networks', () => {
+    const { hard } = (named('ResourceQuota', 'tagalong') as unknown as { spec: { hard: Record<string, string> } }).spec;
+    const replicas = resources.reduce((sum, { spec }) => sum + (spec?.template ? spec.replicas : 0), 0);
+    expect(replicas).toBeGreaterThan(8);
+    expect(Number(hard.pods)).toBeGreaterThanOrEqual(2 * replicas);
+    expect(hard).toMatchObject({ 'services.loadbalancers': '0', 'services.nodeports': '0' });
+  });
 });
+
+interface Peer {
+  readonly namespaceSelector?: { readonly matchLabels?: object };
+  readonly podSelector?: object;
+}
+interface Policy {
+  readonly metadata: { readonly name: string };
+  readonly spec: { readonly ingress?: { readonly from?: Peer[] }[]; readonly egress?: { readonly to?: Peer[] }[] };
+}
+
+const admitsEveryNamespace = ({ namespaceSelector }: Peer) =>
+  namespaceSelector !== undefined && namespaceSelector.matchLabels === undefined;

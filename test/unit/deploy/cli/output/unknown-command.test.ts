@@ -12,6 +12,6 @@ test.each([
 
 test('a word that resembles no command gets the list', () => {
   expect(unknownCommand(createProgram(), ['xyz']).message).toMatch(
-    /^there is no command "xyz"; choose one of start, up, /,
+    /^there is no command "xyz"; choose one of start, init, up, /,
   );
 });
