@@ -5,7 +5,7 @@ import { LONG } from './test/long.ts';
 const ALONE = ['test/**/*.{alone,timed}.test.ts'];
 const REAL_VMS = ['test/testbed/**/*.test.ts', 'test/**/*.qemu.test.ts'];
 /** These tests change no state of the process, so they share a process and its modules. */
-const UNIT = ['test/unit/**/*.test.ts'];
+const ONE_PROCESS = ['test/{unit,integration,property,contract}/**/*.test.ts'];
 const SERVERS = ['test/**/*.{kafka,nats,prometheus}.test.ts', 'test/**/*.{kafka,nats,prometheus}.long.test.ts'];
 const ONLY_LONG = ['test/**/*.long.test.ts', 'test/**/*.long.*.test.ts'];
 
@@ -18,8 +18,8 @@ export default defineConfig({
     projects: [
       {
         test: {
-          name: 'unit',
-          include: UNIT,
+          name: 'one process',
+          include: ONE_PROCESS,
           exclude: [...REAL_VMS, ...SERVERS, ...ALONE, ...unwanted],
           ...beside,
           isolate: false,
@@ -29,7 +29,7 @@ export default defineConfig({
         test: {
           name: 'usual',
           include: ['test/**/*.test.ts'],
-          exclude: [...UNIT, ...REAL_VMS, ...SERVERS, ...ALONE, ...unwanted],
+          exclude: [...ONE_PROCESS, ...REAL_VMS, ...SERVERS, ...ALONE, ...unwanted],
           ...beside,
         },
       },

@@ -17,7 +17,7 @@ import { outcome, type Report } from './outcome.ts';
 const GROUPS = {
   'real VMs': { niceness: -10, projects: ['real VMs'] },
   'real servers': { niceness: 10, projects: ['real servers'] },
-  usual: { niceness: 19, projects: ['unit', 'usual'] },
+  usual: { niceness: 19, projects: ['one process', 'usual'] },
   alone: { niceness: 0, projects: ['alone'] },
 } as const;
 

@@ -5,7 +5,9 @@ import { MAX_RTTS_KEPT } from '#shared/events/bounds.ts';
 import type { VmSpec } from '#shared/events/index.ts';
 import { createWorld } from '#simulations/world.ts';
 import { configWith, line, SPEC } from '../unit/shared/policy/world.ts';
-import { clock, data, fullSpec, here, NOW_MS, published, start } from './ingest-world.ts';
+import { clock, data, fullSpec, here, NOW_MS, ownIngest, published, start } from './ingest-world.ts';
+
+ownIngest();
 
 const spec: VmSpec = fullSpec;
 

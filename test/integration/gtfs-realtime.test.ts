@@ -1,6 +1,8 @@
 /** Ingest accepts the feeds of GTFS Realtime (gtfs.org/documentation/realtime). */
 import { describe, expect, test } from 'vitest';
-import { data, expectFault, fullSpec, NOW_MS, published, start } from './ingest-world.ts';
+import { data, expectFault, fullSpec, NOW_MS, ownIngest, published, start } from './ingest-world.ts';
+
+ownIngest();
 
 const AT_MS = NOW_MS - 20_000;
 const AT_S = AT_MS / 1000;

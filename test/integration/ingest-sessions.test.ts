@@ -8,6 +8,7 @@ import {
   here,
   logged,
   NOW_MS,
+  ownIngest,
   published,
   seen,
   spec,
@@ -15,6 +16,8 @@ import {
   store,
   twoVmsAndAnn,
 } from './ingest-world.ts';
+
+ownIngest();
 
 const KEY = 'a key of sixteen or more';
 /** The first digits of HMAC-SHA256(KEY, 'alice'), computed with openssl. */

@@ -1,4 +1,4 @@
-/** Ingest with its HTTP interface. Each test gets a new bus, store and clock. */
+/** Ingest with its HTTP interface. */
 import { afterEach, beforeEach, expect } from 'vitest';
 import { registerIngest } from '#services/ingest/http.ts';
 import { createIngest, type Ingest } from '#services/ingest/service.ts';
@@ -25,21 +25,24 @@ export let seen: Event[];
 export let logged: string[];
 let closers: (() => Promise<void>)[];
 
-beforeEach(async () => {
-  bus = memoryBus();
-  store = memoryStore();
-  clock = virtualClock(NOW_MS);
-  seen = [];
-  logged = [];
-  closers = [() => bus.close()];
-  await bus.subscribe({ group: 'test', types: EVENT_TYPES }, async (batch) => {
-    seen.push(...batch.map(({ event }) => event));
+/** Gives each test of the calling file its own bus, store and clock. Files share this module, so each file has to call it. */
+export function ownIngest(): void {
+  beforeEach(async () => {
+    bus = memoryBus();
+    store = memoryStore();
+    clock = virtualClock(NOW_MS);
+    seen = [];
+    logged = [];
+    closers = [() => bus.close()];
+    await bus.subscribe({ group: 'test', types: EVENT_TYPES }, async (batch) => {
+      seen.push(...batch.map(({ event }) => event));
+    });
   });
-});
 
-afterEach(async () => {
-  for (const close of closers.reverse()) await close();
-});
+  afterEach(async () => {
+    for (const close of closers.reverse()) await close();
+  });
+}
 
 const log = createLog('trace', { write: (line) => void logged.push(line) });
 

@@ -4,7 +4,9 @@ import { describe, expect, test } from 'vitest';
 import { MAX_WAITING_EVENTS } from '#services/ingest/backlog.ts';
 import type { MemoryBus } from '#shared/bus/memory.ts';
 import { envelop } from '#shared/events/index.ts';
-import { bus, clock, data, here, NOW_MS, published, start, twoVmsAndAnn } from './ingest-world.ts';
+import { bus, clock, data, here, NOW_MS, ownIngest, published, start, twoVmsAndAnn } from './ingest-world.ts';
+
+ownIngest();
 
 describe('locations', () => {
   test('are published once for each VM of the user, with an id that a repeat also gets', async () => {

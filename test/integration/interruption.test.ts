@@ -10,7 +10,9 @@ import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import { Harness } from '../property/harness.ts';
 import { SPEC } from '../unit/shared/policy/world.ts';
-import { bus, data, fullSpec, NOW_MS, published, start } from './ingest-world.ts';
+import { bus, data, fullSpec, NOW_MS, ownIngest, published, start } from './ingest-world.ts';
+
+ownIngest();
 
 const gapReport = { vm: 'v1', user: 'ann', atMs: NOW_MS - 1000, gapMs: 431.5, resets: 1, lostBytes: 64 };
 

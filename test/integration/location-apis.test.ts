@@ -3,7 +3,9 @@
  * if there are any (CAMARA geofencing-subscriptions v0.4, ETSI GS MEC 013 V2.2.1, OwnTracks' booklet).
  */
 import { describe, expect, test } from 'vitest';
-import { data, expectFault, fullSpec, here, NOW_MS, published, start } from './ingest-world.ts';
+import { data, expectFault, fullSpec, here, NOW_MS, ownIngest, published, start } from './ingest-world.ts';
+
+ownIngest();
 
 const AT_MS = NOW_MS - 20_000;
 const AT_S = AT_MS / 1000;

@@ -14,7 +14,9 @@ import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import { PATIENTLY } from '../patience.ts';
 import { type NatsTestServer, onNats, startNats } from '../servers/nats.ts';
-import { fullSpec } from './ingest-world.ts';
+import { fullSpec, ownIngest } from './ingest-world.ts';
+
+ownIngest();
 
 const log = createLog('silent');
 const clock = realClock();

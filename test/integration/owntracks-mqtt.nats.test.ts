@@ -13,7 +13,9 @@ import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import { PATIENTLY } from '../patience.ts';
 import { type NatsTestServer, onNats, startNats } from '../servers/nats.ts';
-import { fullSpec, NOW_MS } from './ingest-world.ts';
+import { fullSpec, NOW_MS, ownIngest } from './ingest-world.ts';
+
+ownIngest();
 
 onNats('OwnTracks over MQTT', () => {
   const bus = memoryBus();

@@ -1,6 +1,8 @@
 /** The presence that OwnTracks' transitions and modes imply (booklet, tech/json and features/location). */
 import { expect, test } from 'vitest';
-import { data, fullSpec, NOW_MS, published, start } from './ingest-world.ts';
+import { data, fullSpec, NOW_MS, ownIngest, published, start } from './ingest-world.ts';
+
+ownIngest();
 
 const AT_S = (NOW_MS - 20_000) / 1000;
 const message = { _type: 'location', tid: 'ne', lat: 48.85833, lon: 2.29513, tst: AT_S };

@@ -19,12 +19,16 @@ export let store: Store;
 export let clock: VirtualClock;
 let lines: string[];
 let systems: System[];
-beforeEach(() => {
-  store = memoryStore();
-  clock = virtualClock(START_MS);
-  [lines, systems] = [[], []];
-});
-afterEach(() => Promise.all(systems.map((system) => system.stop())));
+
+/** Gives each test of the calling file its own store and clock. Files share this module, so each file has to call it. */
+export function ownSites(): void {
+  beforeEach(() => {
+    store = memoryStore();
+    clock = virtualClock(START_MS);
+    [lines, systems] = [[], []];
+  });
+  afterEach(() => Promise.all(systems.map((system) => system.stop())));
+}
 
 /** The body that declares this site over HTTP. */
 export function bodyOf(site: Place) {

@@ -1,6 +1,8 @@
 /** An operator declares, changes and removes sites over HTTP while all services run. */
 import { describe, expect, test } from 'vitest';
-import { bodyOf, homeOf, logged, pass, settle, siteNames, spec, store, up } from './sites-world.ts';
+import { bodyOf, homeOf, logged, ownSites, pass, settle, siteNames, spec, store, up } from './sites-world.ts';
+
+ownSites();
 
 describe('a site that is declared while it runs', () => {
   test('is a home and a destination at once, also after a restart', async () => {

@@ -1,6 +1,8 @@
 /** A home is unknown, or a site with VMs is missing from the configuration. Only those VMs are affected. */
 import { describe, expect, test } from 'vitest';
-import { homeOf, logged, pass, settle, spec, store, up } from './sites-world.ts';
+import { homeOf, logged, ownSites, pass, settle, spec, store, up } from './sites-world.ts';
+
+ownSites();
 
 describe('an unknown home', () => {
   test('is refused with a suggestion, and the VM is not declared', async () => {
