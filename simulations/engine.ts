@@ -11,6 +11,7 @@ import type { Config } from '#shared/config/schema.ts';
 import type { Fact } from '#shared/events/index.ts';
 import { positionFault } from '#shared/geo/plausibility.ts';
 import type { AnyPolicy } from '#shared/policy/rules/named.ts';
+import type { Forecast } from '#shared/policy/state/forecast.ts';
 import type { Session, Vm } from '#shared/policy/state/state.ts';
 import { sessionOf } from '#shared/policy/state/vm-table.ts';
 import type { Watcher } from './report-data/watcher.ts';
@@ -32,6 +33,8 @@ export interface RunInput {
   readonly watcher?: Watcher;
   /** Replaces the policy that the configuration names. */
   readonly policyOverride?: AnyPolicy;
+  /** The forecast of stays that the run goes on to teach; for a policy that reads it. */
+  readonly forecast?: Forecast;
   /** Called for each position that counted, after the session of the VM's user has received it. */
   readonly onPosition?: (vm: Vm, user: string, atMs: number) => void;
 }
@@ -76,6 +79,7 @@ export async function run({
   observe,
   policyOverride,
   onPosition,
+  forecast,
   watcher,
 }: RunInput): Promise<RunResult> {
   const clock = virtualClock(0);
@@ -85,6 +89,7 @@ export async function run({
     clock,
     explains: observe !== undefined,
     ...(policyOverride && { policyOverride }),
+    ...(forecast && { forecast }),
     observe(fact) {
       tally.observe(fact);
       if (fact.type === 'migration.switched.v1') {

@@ -5,16 +5,26 @@ import { type RunResult, run } from './engine.ts';
 import { learnedMdp } from './learned-mdp.ts';
 import { contendedOptimum } from './offline/contended-optimum.ts';
 import type { PlannedRunInput } from './offline/foresight.ts';
+import { type Knowledge, tagalongKnowing } from './offline/knowing.ts';
 import { lookAhead, recedingHorizon } from './offline/look-ahead.ts';
 import { optimum } from './offline/optimum.ts';
 
 type Simulated = (input: PlannedRunInput, values: readonly number[]) => Promise<RunResult>;
 
+interface SimulatedPolicy {
+  readonly usual: Record<string, number>;
+  readonly run: Simulated;
+  readonly knowsFuture: boolean;
+}
+
+const knowing = (name: string, knows: Knowledge): SimulatedPolicy => ({
+  usual: {},
+  run: (input) => tagalongKnowing(input, name, knows),
+  knowsFuture: true,
+});
+
 /** The policies that only a simulation can run, with the names and default values of their parameters. */
-const SIMULATED: Record<
-  string,
-  { readonly usual: Record<string, number>; readonly run: Simulated; readonly knowsFuture: boolean }
-> = {
+const SIMULATED: Record<string, SimulatedPolicy> = {
   'look-ahead': { usual: { frameS: 300 }, run: (input, [frameS]) => lookAhead(input, frameS!), knowsFuture: true },
   'receding-horizon': {
     usual: { horizonS: 300 },
@@ -22,6 +32,9 @@ const SIMULATED: Record<
     knowsFuture: true,
   },
   'contended-optimum': { usual: {}, run: contendedOptimum, knowsFuture: true },
+  'tagalong-knows-stay': knowing('tagalong-knows-stay', { stay: true, site: false }),
+  'tagalong-knows-site': knowing('tagalong-knows-site', { stay: false, site: true }),
+  'tagalong-knows-both': knowing('tagalong-knows-both', { stay: true, site: true }),
   'learned-mdp': { usual: {}, run: learnedMdp, knowsFuture: false },
   optimum: { usual: {}, run: optimum, knowsFuture: true },
 };

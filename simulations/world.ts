@@ -14,6 +14,7 @@ import type { LocationOutcome } from '#shared/policy/decide/outcomes.ts';
 import { Placement, type Position } from '#shared/policy/placement.ts';
 import type { AnyPolicy } from '#shared/policy/rules/named.ts';
 import { batchesOf } from '#shared/policy/state/ended-stays.ts';
+import type { Forecast } from '#shared/policy/state/forecast.ts';
 import type { Session, Vm } from '#shared/policy/state/state.ts';
 
 /** The cores of placement and migrator, and the hypervisor that carries out the moves. */
@@ -42,6 +43,8 @@ export interface WorldOptions {
   readonly explains?: boolean;
   /** Replaces the policy that the configuration names. */
   readonly policyOverride?: AnyPolicy;
+  /** The forecast of stays to use instead of a new one. */
+  readonly forecast?: Forecast;
   /** Called for every decision and every migration event, in order. */
   readonly observe?: (fact: Fact) => void;
 }
@@ -53,13 +56,14 @@ export function createWorld({
   faults,
   explains = true,
   policyOverride,
+  forecast,
   observe = () => {},
 }: WorldOptions): World {
   const { network, move, limits } = config;
   // Sites send no heartbeats here, so they must not count as silent.
   const policy = { ...config.policy, siteSilentMs: Number.POSITIVE_INFINITY };
   const { plausibility } = config.ingest;
-  const placement = new Placement({ network, move, policy, limits, plausibility, explains }, policyOverride);
+  const placement = new Placement({ network, move, policy, limits, plausibility, explains }, policyOverride, forecast);
   const migrations = new Migrations(limits);
   const hypervisor = simulatedHypervisor({ clock, model: move, network, ...(faults && { faults }) });
   let mayOrder = true;

@@ -68,6 +68,11 @@ export class Legs {
     present.neighbours = NOT_LOOKED_UP;
   }
 
+  /** True if a user is present in this leg. */
+  get isPopulated(): boolean {
+    return this.#present.length > 0;
+  }
+
   /**
    * A superset of the sites that cost less than this rate in this leg.
    * @param userMsPerS a serving cost, in user-milliseconds a second

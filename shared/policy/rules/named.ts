@@ -43,7 +43,16 @@ const PUBLISHED: Record<string, Published> = {
 /** Names of all policies that can run live. */
 export const LIVE_NAMES = [...POLICY_NAMES, ...Object.keys(PUBLISHED)];
 /** Policies for simulations only: they know the future, or learn data that is not stored. */
-export const SIMULATED_NAMES = ['look-ahead', 'receding-horizon', 'contended-optimum', 'learned-mdp', 'optimum'];
+export const SIMULATED_NAMES = [
+  'tagalong-knows-stay',
+  'tagalong-knows-site',
+  'tagalong-knows-both',
+  'look-ahead',
+  'receding-horizon',
+  'contended-optimum',
+  'learned-mdp',
+  'optimum',
+];
 
 /**
  * The policy of that name.

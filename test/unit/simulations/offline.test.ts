@@ -72,6 +72,9 @@ describe('the optimum', () => {
       'look-ahead(100000)',
       'receding-horizon(60)',
       'contended-optimum',
+      'tagalong-knows-stay',
+      'tagalong-knows-site',
+      'tagalong-knows-both',
     ];
     let moves = 0;
     let closest = Number.POSITIVE_INFINITY;
