@@ -34,6 +34,7 @@ import type { Assignment, Changes, Steps, Written } from '../runtime/steps.ts';
 import { loadAutomation } from './automation.ts';
 import { addLessons, type Corrections, loadCorrections } from './corrections.ts';
 import { keyOf, VM_PREFIX } from './keys.ts';
+import { MoveProof } from './move-proof.ts';
 import type { Quarantine } from './quarantine.ts';
 import { addStays, loadForecast } from './stays.ts';
 
@@ -106,6 +107,7 @@ export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm>
   readonly #contexts = new RecentMap<string>(MIN_CONTEXTS);
   /** The facts that ended moves, by their decisions. */
   readonly #ended = new RecentMap<EndFact>(MIN_ENDED_MOVES);
+  readonly #proof: MoveProof;
   readonly #quota = readQuota(realClock());
   readonly #unknown: RepeatedFault;
   #mine: readonly number[] = [];
@@ -114,6 +116,7 @@ export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm>
   constructor(options: PlacementStepsOptions) {
     const { store, clock, setAside, core } = options;
     this.#options = options;
+    this.#proof = new MoveProof(options);
     this.#unknown = repeatedFault(options.log, 'decisions of other placements are ignored', 'warn');
     this.#remoteMoves = new RemoteMoves(core.traffic, this.#ended);
     this.corrections = new SharedValue({
@@ -177,7 +180,9 @@ export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm>
       if (event.traceparent === undefined || event.type !== 'location.reported.v1') continue;
       this.#contexts.set(event.data.vm, event.traceparent);
     }
-    return this.#options.quarantine.admit(batch, core);
+    const admitted = this.#options.quarantine.admit(batch, core);
+    if (!(admitted instanceof Promise)) return this.#proof.admit(admitted, core);
+    return admitted.then((some) => this.#proof.admit(some, core));
   }
 
   /** Decisions of other placements only if they made them: made-up moves would take up limits and slots of sites. */
