@@ -15,6 +15,7 @@ import type { Ingest } from '../ingest/service.ts';
 import type { MigratorService } from '../migrator/service.ts';
 import type { PlacementService } from '../placement/service.ts';
 import type { Exposition, Sample } from '../runtime/exposition.ts';
+import { type HeldBus, REFUSALS } from '../runtime/held-events.ts';
 import type { Tracer } from '../tracer/service.ts';
 import type { Webhooks } from '../webhook/service.ts';
 import { STORE_KINDS } from './records.ts';
@@ -150,6 +151,16 @@ export function observeSetAside({ gauge }: Exposition, setAside: SetAside): void
 /** A sample for each state, including states with the count 0, because a series must not come and go. */
 function countedAs(counts: ReadonlyMap<string, number>, states: readonly string[]): Sample[] {
   return states.map((state) => ({ labels: { state }, value: counts.get(state) ?? 0 }));
+}
+
+/** The metric of the events that the process refused although they fit their schema. */
+export function observeHeldEvents({ counter }: Exposition, { refused }: Pick<HeldBus, 'refused'>): void {
+  counter(
+    'tagalong_bus_events_refused_total',
+    'Events of the bus that this process ignored: from the future, or of a site that does not exist. Look for a foreign publisher on the bus.',
+    ['reason'],
+    () => REFUSALS.map((reason) => ({ labels: { reason }, value: refused[reason] })),
+  );
 }
 
 /** The metrics of the connections to bus and store. */

@@ -3,12 +3,14 @@
 import { createPseudonyms } from '../ingest/pseudonym.ts';
 import { registerCaller } from '../runtime/caller-http.ts';
 import { createExposition } from '../runtime/exposition.ts';
+import { holdEvents } from '../runtime/held-events.ts';
 import { createHttp, type HttpSurface } from '../runtime/http.ts';
 import { registerSetAside } from '../runtime/set-aside.ts';
 import { createTokens } from '../runtime/tokens.ts';
 import { registerTokens } from '../runtime/tokens-http.ts';
+import { knownSites } from '../sites/known.ts';
 import { MODULES, type Process, type Running, type ServiceName, type Services } from './modules.ts';
-import { observeConnections, observeProcess, observeSetAside } from './observe.ts';
+import { observeConnections, observeHeldEvents, observeProcess, observeSetAside } from './observe.ts';
 import { registerOpenapi } from './openapi.ts';
 
 /** What runs in a process. */
@@ -34,9 +36,10 @@ export function servicesWhere(isWanted: (name: ServiceName) => boolean): readonl
 
 /** Makes services of a process, with their metrics. Nothing is started. */
 export function createParts(names: readonly ServiceName[], process: Process): Parts {
+  const held = holdEvents(process.bus, { ...process, sites: knownSites(process.store, process.config.sites) });
   const services: { [Name in ServiceName]?: Services[Name] } = {};
   const running = names.map((name) => {
-    const one = MODULES[name].create(process, services);
+    const one = MODULES[name].create({ ...process, bus: held }, services);
     Object.assign(services, { [name]: one.service });
     return one;
   });
@@ -46,6 +49,7 @@ export function createParts(names: readonly ServiceName[], process: Process): Pa
   const exposition = services.monitor ?? createExposition();
   observeProcess(exposition);
   observeConnections(exposition, bus, store);
+  observeHeldEvents(exposition, held);
   observeSetAside(exposition, setAside);
   for (const one of running) one.metrics?.(exposition);
   const registerHttp = (surface: HttpSurface) => {

@@ -1,0 +1,93 @@
+/**
+ * Holds what the bus delivers against more than its schema, before a service of this process sees it. Whoever can publish on the bus
+ * could otherwise add a site, or speak from the future, and the true events that follow would count as old.
+ *
+ * The bus itself checks that key, subject and data of an event name the same VM or site. Decisions and moves are proven by records
+ * (`decision-proof.ts`, `move-check.ts`). Positions have a check of their own: placement counts one from the future as `future`.
+ */
+import type { Bus, Delivery, Handler } from '#shared/bus/bus.ts';
+import type { Clock } from '#shared/clock/clock.ts';
+import type { Config } from '#shared/config/schema.ts';
+import { TagalongError } from '#shared/errors.ts';
+import type { Event } from '#shared/events/index.ts';
+import type { Log } from '#shared/log.ts';
+import { repeatedFault } from '#shared/log-repeats.ts';
+import { CLOCKS_DIFFER_MS } from '#shared/migration/ordered-moves.ts';
+import type { KnownSites } from '../sites/known.ts';
+
+/** Why an event was refused: its time is ahead of the clock, or its site does not exist. */
+export const REFUSALS = ['future', 'unknown-site'] as const;
+type Refusal = (typeof REFUSALS)[number];
+
+/** The bus for the services of a process, with the numbers of refused events since the start. */
+export interface HeldBus extends Bus {
+  readonly refused: Readonly<Record<Refusal, number>>;
+}
+
+/** The dependencies of the check. */
+export interface HoldOptions {
+  readonly clock: Clock;
+  readonly config: Config;
+  readonly sites: KnownSites;
+  readonly log: Log;
+}
+
+/** Wraps a bus: its handlers get no event that is refused. A refused event counts as handled. */
+export function holdEvents(bus: Bus, { clock, config, sites, log }: HoldOptions): HeldBus {
+  const { maxFutureMs } = config.ingest.plausibility;
+  const aheadMs = Math.max(maxFutureMs, CLOCKS_DIFFER_MS);
+  const refused: Record<Refusal, number> = { future: 0, 'unknown-site': 0 };
+  const trouble = repeatedFault(log, 'events of the bus are ignored', 'warn');
+  const known = new Set<string>();
+
+  const refuse = ({ type, source, partitionkey }: Event, why: Refusal, next: string): false => {
+    refused[why]++;
+    trouble.failed(new TagalongError('EVENT_INVALID', `${type} of ${partitionkey} from ${source}: ${why}; ${next}`));
+    return false;
+  };
+  const isKnown = async (site: string): Promise<boolean> => {
+    if (known.has(site)) return true;
+    // Without the store nothing is known, and heartbeats have to go on.
+    const fault = await sites.faultOf(site).catch(() => undefined);
+    if (fault === undefined) known.add(site);
+    return fault === undefined;
+  };
+  const admit = async ({ event }: Delivery, latestMs: number): Promise<boolean> => {
+    if (isAhead(event, latestMs)) return refuse(event, 'future', 'compare the clocks of the hosts (SECURITY.md)');
+    if (event.type === 'site.removed.v1') known.delete(event.data.site);
+    if (event.type !== 'site.reported.v1' || (await isKnown(event.data.site))) return true;
+    const next = 'declare the site, or find out who else may publish on this bus (SECURITY.md)';
+    return refuse(event, 'unknown-site', next);
+  };
+  const holding =
+    (handler: Handler): Handler =>
+    async (batch) => {
+      const latestMs = clock.now() + aheadMs;
+      if (!batch.some(({ event }) => isDoubtful(event, latestMs, known))) return handler(batch);
+      const admitted: Delivery[] = [];
+      for (const delivery of batch) if (await admit(delivery, latestMs)) admitted.push(delivery);
+      if (admitted.length > 0) await handler(admitted);
+    };
+  return {
+    refused,
+    publish: (events) => bus.publish(events),
+    subscribe: (options, handler) => bus.subscribe(options, holding(handler)),
+    lag: () => bus.lag(),
+    connected: () => bus.connected(),
+    get maxEventBytes() {
+      return bus.maxEventBytes;
+    },
+    close: () => bus.close(),
+  };
+}
+
+function isAhead({ type, data }: Event, latestMs: number): boolean {
+  return data.atMs > latestMs && type !== 'location.reported.v1';
+}
+
+/** True for an event that has to be looked at more closely. All others cost two comparisons. */
+function isDoubtful(event: Event, latestMs: number, known: ReadonlySet<string>): boolean {
+  if (isAhead(event, latestMs)) return true;
+  if (event.type === 'site.reported.v1') return !known.has(event.data.site);
+  return event.type === 'site.removed.v1';
+}
