@@ -24,6 +24,7 @@ import { registerPlacement } from '../placement/http.ts';
 import { createPlacement, type PlacementService } from '../placement/service.ts';
 import type { Exposition } from '../runtime/exposition.ts';
 import type { HttpSurface } from '../runtime/http.ts';
+import { createTokens } from '../runtime/tokens.ts';
 import { knownSites } from '../sites/known.ts';
 import { createTracer, type Tracer } from '../tracer/service.ts';
 import { createWebhooks, type Webhooks } from '../webhook/service.ts';
@@ -151,7 +152,7 @@ export const MODULES: { readonly [Name in ServiceName]: ServiceModule<Name> } = 
 function runIngest({ bus, store, clock, config, log, setAside, isAlone }: Process): Running<Ingest> {
   const sites = knownSites(store, config.sites);
   const ingest = createIngest({ bus, store, clock, config: config.ingest, sites, log, setAside });
-  const mqtt = owntracksOverMqtt({ config, ingest, clock, log });
+  const mqtt = owntracksOverMqtt({ config, ingest, tokens: createTokens(store, clock), clock, log });
   const stopped = new AbortController();
   return {
     service: ingest,

@@ -14,6 +14,10 @@ export const OWN_ACCOUNT =
  */
 export function* phoneAccountFaults({ bus, store, ingest: { mqtt } }: Config): Generator<Fault> {
   if (mqtt === undefined) return;
+  if (mqtt.issuerSeed !== undefined && !/^SA[A-Z2-7]{56}$/.test(mqtt.issuerSeed)) {
+    const message = 'is no seed of an account nkey; give SA…, as services/ingest/README.md says';
+    yield { path: ['ingest', 'mqtt', 'issuerSeed'], message };
+  }
   const storeAuth = store.auth ?? (store.url === bus.url ? bus.auth : undefined);
   const servers = { bus: { url: bus.url, auth: bus.auth }, store: { url: store.url, auth: storeAuth } };
   for (const [section, { url, auth }] of Object.entries(servers)) {

@@ -32,6 +32,8 @@ const Auth = Type.Object(
     /** With `password`. */
     user: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
     password: Hidden,
+    /** A file with `USER:PASSWORD`, instead of user and password. Each process may have another file at this path. */
+    loginFile: Type.Optional(File),
     /** The SASL mechanism for user and password. Only Kafka. */
     mechanism: Type.Optional(Type.Enum(['plain', 'scram-sha-256', 'scram-sha-512'])),
     /** NATS takes one of `token`, `nkeySeed`, `credentialsFile`, or user and password. Kafka takes none of the three. */
@@ -116,6 +118,8 @@ const Mqtt = Type.Object(
     replicas: server.replicas,
     auth: server.auth,
     tls: server.tls,
+    /** The seed of the account nkey, `SA…`, with which ingest signs the logins of phones with issued tokens. Without it the server alone knows their users. */
+    issuerSeed: Hidden,
   },
   closed,
 );

@@ -56,7 +56,7 @@ function* authFaults(
   kind: 'nats' | 'kafka',
   auth: NonNullable<ServerConfig['auth']>,
 ): Generator<Fault> {
-  const { user, password, mechanism, token, nkeySeed, credentialsFile } = auth;
+  const { user, password, loginFile, mechanism, token, nkeySeed, credentialsFile } = auth;
   if ((user === undefined) !== (password === undefined)) {
     yield { path, message: 'has one of user and password; give both or none' };
     return;
@@ -65,13 +65,14 @@ function* authFaults(
   if (kind === 'kafka') {
     const [first] = others;
     if (first) yield { path: [...path, first[0]], message: 'is not for kafka; give mechanism, user and password' };
-    else if (user === undefined || mechanism === undefined) {
-      yield { path, message: 'is incomplete; give mechanism, user and password' };
+    else if ((user === undefined) === (loginFile === undefined) || mechanism === undefined) {
+      yield { path, message: 'is incomplete; give mechanism, user and password (or mechanism and loginFile)' };
     }
     return;
   }
   if (mechanism !== undefined) yield { path: [...path, 'mechanism'], message: 'is not for nats; leave it out' };
-  if (others.length + (user === undefined ? 0 : 1) !== 1) {
-    yield { path, message: 'give one of user and password, token, nkeySeed and credentialsFile' };
+  const logins = [user, loginFile].filter((login) => login !== undefined);
+  if (others.length + logins.length !== 1) {
+    yield { path, message: 'give one of user and password, loginFile, token, nkeySeed and credentialsFile' };
   }
 }

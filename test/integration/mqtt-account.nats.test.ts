@@ -1,16 +1,19 @@
 /** Phones have an account of their own on the NATS server: a phone speaks for its user alone, and reads nothing. */
 import { readFileSync } from 'node:fs';
 import { connectAsync, type MqttClient } from 'mqtt';
+import { connect, nkeys } from 'nats';
 import { afterEach, expect, test, vi } from 'vitest';
 import { freePorts } from '#deploy/local/loopback.ts';
 import { owntracksOverMqtt } from '#services/ingest/apis/mqtt.ts';
 import { createIngest } from '#services/ingest/service.ts';
+import { createTokens } from '#services/runtime/tokens.ts';
 import { knownSites } from '#services/sites/known.ts';
 import { natsBus } from '#shared/bus/nats/bus.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import type { Event } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
+import type { Role } from '#shared/roles.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import { PATIENTLY } from '../patience.ts';
 import { type NatsTestServer, onNats, startNats } from '../servers/nats.ts';
@@ -22,7 +25,8 @@ const log = createLog('silent');
 const clock = realClock();
 const PAGE = readFileSync(new URL('../../services/ingest/README.md', import.meta.url), 'utf8');
 const PHONES = /```\n(mqtt \{[\s\S]*?)\n```/.exec(PAGE)![1]!;
-const INGEST = { user: 'ingest', password: 'A-SECRET-OF-INGEST' };
+const WITH_TOKENS = /```\n(authorization \{[\s\S]*?)\n```/.exec(PAGE)![1]!;
+const INGEST = { user: 'owntracks', password: 'A-SECRET-OF-INGEST' };
 const SERVICES = { user: 'services', password: 'A-SECRET-OF-THE-SERVICES' };
 
 const closers: (() => Promise<unknown>)[] = [];
@@ -31,21 +35,21 @@ afterEach(async () => {
 });
 
 /** The server of the page, with an account of the services beside that of the phones. */
-async function serverOfPage(): Promise<{ server: NatsTestServer; mqttUrl: string }> {
+async function serverOfPage(page = PHONES): Promise<{ server: NatsTestServer; mqttUrl: string }> {
   const [port] = await freePorts(1);
   const services = `TAGALONG { jetstream: enabled, users: [ { user: ${SERVICES.user}, password: "${SERVICES.password}" } ] }\n  PHONES {`;
-  const config = PHONES.replace('0.0.0.0:1883', `127.0.0.1:${port}`).replace('PHONES {', services);
+  const config = page.replace('0.0.0.0:1883', `127.0.0.1:${port}`).replace('PHONES {', services);
   const server = await startNats(config);
   closers.push(() => server.stop());
   return { server, mqttUrl: `mqtt://127.0.0.1:${port}` };
 }
 
 /** Ingest on a bus of the services, with its VMs, and its subscription to the phones' messages. */
-async function world(url: string, auth: typeof INGEST) {
+async function world(url: string, auth: typeof INGEST, issuer = {}) {
   const bus = await natsBus({ servers: url, credentials: SERVICES });
   const store = memoryStore();
   const config = parseConfig(
-    JSON.stringify({ bus: { url, auth: SERVICES }, ingest: { mqtt: { url, auth } } }),
+    JSON.stringify({ bus: { url, auth: SERVICES }, ingest: { mqtt: { url, auth, ...issuer } } }),
     'mqtt-account',
   );
   const sites = knownSites(store, [{ site: 'east' }]);
@@ -62,13 +66,14 @@ async function world(url: string, auth: typeof INGEST) {
   await bus.subscribe({ group: 'test', types: ['location.reported.v1', 'vm.retired.v1'] }, async (batch) => {
     seen.push(...batch.map(({ event }) => event));
   });
-  const listener = owntracksOverMqtt({ config, ingest, clock, log })!;
+  const tokens = createTokens(store, clock);
+  const listener = owntracksOverMqtt({ config, ingest, tokens, clock, log })!;
   closers.push(
     () => bus.close(),
     () => ingest.stop(),
     () => listener.stop(),
   );
-  return { listener, seen };
+  return { listener, seen, tokens };
 }
 
 async function phone(url: string, username: string, password: string): Promise<MqttClient> {
@@ -116,8 +121,48 @@ onNats('phones over MQTT', () => {
       JSON.stringify({ bus: { url: 'memory:' }, ingest: { mqtt: { url: server.url, auth: SERVICES } } }),
       'mqtt-account',
     );
-    const listener = owntracksOverMqtt({ config, ingest: {} as never, clock, log })!;
+    const listener = owntracksOverMqtt({ config, ingest: {} as never, tokens: {} as never, clock, log })!;
     closers.push(() => listener.stop());
     await expect(listener.start()).rejects.toMatchObject({ code: 'MQTT_ACCOUNT_SHARED' });
+  });
+
+  test('a phone signs in with the token of its user, and with no other one', async () => {
+    const issuer = nkeys.createAccount();
+    const issuerSeed = new TextDecoder().decode(issuer.getSeed());
+    const page = WITH_TOKENS.replace('AXXX', issuer.getPublicKey()).replace(
+      '"owntracks"]',
+      `"owntracks", "${SERVICES.user}"]`,
+    );
+    const { server, mqttUrl } = await serverOfPage(page);
+    const { listener, seen, tokens } = await world(server.url, INGEST, { issuerSeed });
+    await listener.start();
+    const issue = (role: Role, user: string | null, expiresInMs = 60_000) =>
+      tokens.create({ role, user, by: 'test', expiresInMs });
+    const { token, id } = await issue('device', 'jane.doe');
+    const jane = await phone(mqttUrl, 'jane.doe', token);
+    const granted = await jane.subscribeAsync('owntracks/#').catch(() => []);
+    expect(granted.filter(({ qos }) => Number(qos) < 128)).toEqual([]);
+    await jane.publishAsync('owntracks/jane/phone', position(9), { qos: 0 });
+    const again = jane.connected ? jane : await phone(mqttUrl, 'jane.doe', token);
+    await again.publishAsync('owntracks/jane.doe/phone', position(1), { qos: 1 });
+    await vi.waitFor(() => expect(seen).toHaveLength(1), PATIENTLY);
+    expect(seen[0]!.data).toMatchObject({ vm: 'v1', user: 'jane.doe' });
+
+    const { token: admins } = await issue('admin', null);
+    const { token: expired } = await issue('device', 'jane.doe', -1);
+    const refused: [string, string][] = [
+      ['jane', token],
+      ['jane.doe', admins],
+      ['jane.doe', expired],
+      ['jane.doe', `${token.slice(0, -1)}${token.endsWith('A') ? 'B' : 'A'}`],
+      ['*', token],
+      ['', ''],
+    ];
+    for (const [user, password] of refused) await expect(phone(mqttUrl, user, password), user).rejects.toThrow();
+    await tokens.revoke(id);
+    await expect(phone(mqttUrl, 'jane.doe', token)).rejects.toThrow();
+    // A phone's token is no login for the bus.
+    const bus = connect({ servers: server.url, user: 'jane.doe', pass: token, reconnect: false });
+    await expect(bus).rejects.toMatchObject({ code: 'AUTHORIZATION_VIOLATION' });
   });
 });

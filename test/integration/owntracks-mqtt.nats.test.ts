@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { freePorts } from '#deploy/local/loopback.ts';
 import { owntracksOverMqtt } from '#services/ingest/apis/mqtt.ts';
 import { createIngest, type Ingest } from '#services/ingest/service.ts';
+import { createTokens } from '#services/runtime/tokens.ts';
 import { knownSites } from '#services/sites/known.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { virtualClock } from '#shared/clock/virtual.ts';
@@ -57,6 +58,7 @@ onNats('OwnTracks over MQTT', () => {
     owntracksOverMqtt({
       config: parseConfig(`ingest: { mqtt: { url: "${server.url}" } }`, 'test'),
       ingest,
+      tokens: createTokens(memoryStore(), clock),
       clock,
       log,
     })!;

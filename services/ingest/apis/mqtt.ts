@@ -11,7 +11,9 @@ import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import type { Link } from '#shared/nats/connection.ts';
 import { natsServer } from '#shared/open.ts';
+import type { Tokens } from '../../runtime/tokens.ts';
 import { parseJson } from '../body.ts';
+import { createPseudonyms } from '../pseudonym.ts';
 import type { Ingest } from '../service.ts';
 import { readOwntracks } from './owntracks.ts';
 import { reportedReader } from './report.ts';
@@ -37,6 +39,8 @@ const MAX_UNACKNOWLEDGED = 100;
 export function owntracksOverMqtt(options: {
   readonly config: Config;
   readonly ingest: Ingest;
+  /** The issued tokens, by which phones sign in where `ingest.mqtt.issuerSeed` is set. */
+  readonly tokens: Tokens;
   readonly clock: Clock;
   readonly log: Log;
 }): Listener | undefined {
@@ -76,6 +80,11 @@ export function owntracksOverMqtt(options: {
       const link = await openLink(await natsServer(mqtt, serverUrl(mqtt.url)!.hosts), BUS_ROLE);
       close = link.close;
       await refuseSharedAccount(link, options.config);
+      if (mqtt.issuerSeed !== undefined) {
+        const { answerLogins } = await import('./mqtt-logins.ts');
+        const pseudonymOf = createPseudonyms(pseudonymKey);
+        await answerLogins({ link, issuerSeed: mqtt.issuerSeed, tokens: options.tokens, pseudonymOf, clock, log });
+      }
       await ensureStream(link.jsm, {
         name,
         subjects: [SUBJECT],
