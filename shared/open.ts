@@ -3,6 +3,7 @@ import type { Bus } from './bus/bus.ts';
 import { contentOf as readNamed } from './config/files.ts';
 import type { Config, ServerConfig } from './config/schema.ts';
 import { serverUrl } from './config/server.ts';
+import { TagalongError } from './errors.ts';
 import type { Log } from './log.ts';
 import type { Store } from './store/store.ts';
 
@@ -49,10 +50,10 @@ export async function openStore({ bus, store }: Config, log: Log): Promise<Store
 
 /**
  * Options for the NATS adapters, made from the server's configuration.
- * @throws TagalongError CONFIG_UNREADABLE where a file of `auth` or `tls` cannot be read
+ * @throws TagalongError CONFIG_UNREADABLE where a file of `auth` or `tls` cannot be read, or has no login
  */
 export async function natsServer({ prefix, replicas, auth, tls }: Omit<ServerConfig, 'url'>, hosts: readonly string[]) {
-  const { user, password, token, nkeySeed, credentialsFile } = auth ?? {};
+  const { user, password, token, nkeySeed, credentialsFile } = await withLogin(auth);
   const credentials = {
     ...(user !== undefined && { user }),
     ...(password !== undefined && { password }),
@@ -65,12 +66,23 @@ export async function natsServer({ prefix, replicas, auth, tls }: Omit<ServerCon
 }
 
 async function kafkaServer({ prefix, replicas, auth, tls }: ServerConfig, brokers: readonly string[], log: Log) {
-  const { user, password, mechanism } = auth ?? {};
+  const { user, password, mechanism } = await withLogin(auth);
   return {
     ...{ brokers, prefix, replication: replicas, log },
     ...(mechanism && { sasl: { mechanism, username: user!, password: password! } }),
     ...(tls && { tls: await pems(tls) }),
   };
+}
+
+/** The credentials, with user and password of a `loginFile`. */
+async function withLogin(auth: ServerConfig['auth'] = {}): Promise<NonNullable<ServerConfig['auth']>> {
+  if (auth.loginFile === undefined) return auth;
+  const [, user, password] = /^([^:\s]+):(\S+)\s*$/.exec(await contentOf(auth.loginFile)) ?? [];
+  if (user === undefined || password === undefined) {
+    const message = `${auth.loginFile}: has no login; write USER:PASSWORD into it, in one line`;
+    throw new TagalongError('CONFIG_UNREADABLE', message);
+  }
+  return { ...auth, user, password };
 }
 
 async function pems({ ca, cert, key }: NonNullable<ServerConfig['tls']>) {

@@ -1,5 +1,6 @@
 /** Plans the processes that replace the containers of deploy/compose/compose.yaml, and their arguments. */
 import { parse } from 'yaml';
+import { USERS, variableOf } from '../nats/accounts.ts';
 import type { Loopback } from './loopback.ts';
 
 /** The part of Compose's file that the plan needs. */
@@ -39,8 +40,9 @@ export interface Deployed {
   readonly prometheus: string;
   readonly alerts: string;
   readonly targets: string;
-  /** Path of the NATS servers' configuration. */
+  /** The configuration of the NATS servers, and of their account. */
   readonly natsConf: string;
+  readonly natsAccounts: string;
 }
 
 const NATS_PORT = 4222;
@@ -57,18 +59,25 @@ export function servicesOf(compose: string): string[] {
 
 /**
  * @param folder for all files of the run
+ * @param passwordOf makes the password of a user of the NATS servers; the same one each time
  * @returns the processes in the order of their start
  */
-export function planOf(deployed: Deployed, at: Loopback, folder: string): Plan {
+export function planOf(deployed: Deployed, at: Loopback, folder: string, passwordOf: (user: string) => string): Plan {
   const { services } = read(deployed.compose);
   const of = (image: RegExp) => Object.entries(services).filter(([, service]) => image.test(service.image));
-  const nats = of(/^nats:/).map(([name, service]) => natsProcess(name, service, deployed, at, folder));
+  const nats = of(/^nats:/).map(([name, service]) => natsProcess(name, service, at, folder));
   const ours = of(/^tagalong$/).map(([name, service]) => ourProcess(name, service, at, folder));
   const prometheus = of(/^prom\/prometheus:/).map(([name]) => prometheusProcess(name, at, folder));
+  const configuration = onLoopback(at.translate(deployed.configuration));
+  const passwords = USERS.map((user) => `${variableOf(user)}: ${JSON.stringify(passwordOf(user))}\n`);
   return {
     processes: [...nats, ...ours, ...prometheus],
     files: {
-      'tagalong.yaml': onLoopback(at.translate(deployed.configuration)),
+      ...Object.fromEntries(USERS.map((user) => [fileOf(user), withLogin(configuration, user, passwordOf(user))])),
+      'cluster.conf': deployed.natsConf,
+      'accounts.conf': deployed.natsAccounts,
+      'passwords.conf': passwords.join(''),
+      'routes.conf': `authorization { user: routes, password: ${JSON.stringify(passwordOf('routes'))} }\n`,
       'prometheus.yaml': deployed.prometheus,
       'alerts.yaml': deployed.alerts,
       'targets.yaml': at.translate(deployed.targets),
@@ -80,18 +89,32 @@ function read(compose: string): ComposeFile {
   return parse(compose, { merge: true }) as ComposeFile;
 }
 
-/** Makes a process listen on the loopback only; in a container it listens on all addresses. */
-function onLoopback(configuration: string): string {
-  const config = parse(configuration) as { http?: object };
-  return JSON.stringify({ ...config, http: { ...config.http, host: '127.0.0.1' } }, null, 2);
+interface Given {
+  readonly http?: object;
+  readonly bus?: object;
+  readonly store?: object;
 }
 
-function natsProcess(name: string, service: ComposeService, deployed: Deployed, at: Loopback, folder: string): Planned {
+/** Makes a process listen on the loopback only; in a container it listens on all addresses. */
+function onLoopback(configuration: string): Given {
+  const config = parse(configuration) as Given;
+  return { ...config, http: { ...config.http, host: '127.0.0.1' } };
+}
+
+/** The configuration of one user of the NATS servers; in a container its login is in a file. */
+function withLogin({ bus, store, ...config }: Given, user: string, password: string): string {
+  const auth = { user, password };
+  return JSON.stringify({ ...config, bus: { ...bus, auth }, store: { ...store, auth } }, null, 2);
+}
+
+const fileOf = (user: string) => `tagalong-${user}.yaml`;
+
+function natsProcess(name: string, service: ComposeService, at: Loopback, folder: string): Planned {
   const env = Object.entries(service.environment ?? {}).map(([key, value]) => [key, at.translate(value, name)]);
   return {
     name,
     program: 'nats-server',
-    args: ['--config', deployed.natsConf],
+    args: ['--config', `${folder}/cluster.conf`],
     env: { ...Object.fromEntries(env), NATS_DATA: `${folder}/${name}` },
     url: `nats://${at.address(name, NATS_PORT)}`,
     readyUrl: `http://${at.address(name, NATS_HTTP_PORT)}/healthz`,
@@ -103,7 +126,7 @@ function ourProcess(name: string, { command = [] }: ComposeService, at: Loopback
   return {
     name,
     program: 'tagalong',
-    args: [command[0]!, '--config', `${folder}/tagalong.yaml`, '--port', address.split(':')[1]!],
+    args: [command[0]!, '--config', `${folder}/${fileOf(command[0]!)}`, '--port', address.split(':')[1]!],
     env: {},
     url: `http://${address}`,
     readyUrl: `http://${address}/readyz`,

@@ -15,7 +15,7 @@ const FOLDERS = ['shared', 'services', 'simulations', 'deploy'];
 /** The files with which a process or a thread starts. */
 const PROGRAMS = ['deploy/cli/main.js', '**/*.main.js', '**/*.worker.js'];
 /** The command does not need these files; only the work on the sources does. */
-const NOT_SHIPPED = /(^|\/)(tsconfig\.json|Dockerfile.*|.*\.png)$|^deploy\/package\//;
+const NOT_SHIPPED = /(^|\/)(tsconfig\.json|Dockerfile.*|.*\.png)$|^deploy\/package\/|\/secrets\//;
 const POLYFILL = '#deploy/package/older-node.ts';
 
 rmSync(DIST, { recursive: true, force: true });

@@ -4,7 +4,11 @@ import { apiCode } from './errors.ts';
 
 const NAME_IN_USE = 10058;
 
-/** Creates a stream, or updates one that has another configuration. @throws NatsError */
+/**
+ * Creates a stream, or updates one that has another configuration. An account that may not update streams uses them as they are: the
+ * process that may does it.
+ * @throws NatsError
+ */
 export async function ensureStream(
   jsm: JetStreamManager,
   config: Partial<StreamConfig> & { name: string },
@@ -13,7 +17,9 @@ export async function ensureStream(
     await jsm.streams.add(config);
   } catch (error) {
     if (apiCode(error) !== NAME_IN_USE) throw error;
-    await jsm.streams.update(config.name, config);
+    await jsm.streams.update(config.name, config).catch((refused) => {
+      if ((refused as { code?: string }).code !== 'PERMISSIONS_VIOLATION') throw refused;
+    });
   }
 }
 

@@ -64,6 +64,9 @@ onNats('the deployment on loopback', () => {
       const logs = processes.map(({ name }) => `${name}.log`).filter((log) => log !== 'prometheus.log');
       expect(await readdir(join(folder, run!))).toEqual(expect.arrayContaining(logs));
       expect(await readFile(join(folder, run!, 'nats-1.log'), 'utf8')).toContain('Server is ready');
+      const { auth } = JSON.parse(await readFile(join(folder, run!, 'tagalong-operator.yaml'), 'utf8')).bus;
+      const anonymous = connect({ servers: processes[0]!.url, reconnect: false, timeout: 5000 });
+      await expect(anonymous).rejects.toMatchObject({ code: 'AUTHORIZATION_VIOLATION' });
       const ask = async (method: string, path: string, body: object) => {
         const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
         const response = await fetch(url('ingest') + path, { method, headers, body: JSON.stringify(body) });
@@ -97,7 +100,8 @@ onNats('the deployment on loopback', () => {
       // The killed server starts again, as with Compose, and joins the cluster.
       await running.printed(/^nats-2 +ended/m);
       await vi.waitFor(async () => {
-        const nc = await connect({ servers: victim.url, reconnect: false, timeout: 1000 });
+        const login = { user: auth.user, pass: auth.password };
+        const nc = await connect({ servers: victim.url, ...login, reconnect: false, timeout: 1000 });
         const { cluster } = await (await nc.jetstreamManager()).streams.info('tagalong_events');
         await nc.close();
         expect([cluster?.leader, ...cluster!.replicas!.map(({ name }) => name)].toSorted()).toEqual([

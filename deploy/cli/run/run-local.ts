@@ -1,3 +1,4 @@
+import { createHmac, randomBytes } from 'node:crypto';
 import { appendFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -124,9 +125,13 @@ async function planIn(folder: string, configPath: string, ports: readonly number
     prometheus: await text(deployed('monitoring/prometheus.yaml')),
     alerts: await text(deployed('monitoring/alerts.yaml')),
     targets: await text(deployed('monitoring/targets.yaml')),
-    natsConf: deployed('nats/cluster.conf'),
+    natsConf: await text(deployed('nats/cluster.conf')),
+    natsAccounts: await text(deployed('nats/accounts.conf')),
   };
-  const plan = planOf(files, loopback(servicesOf(files.compose), ports), folder);
+  // Nobody needs the passwords after this run.
+  const key = randomBytes(32);
+  const passwordOf = (user: string) => createHmac('sha256', key).update(user).digest('base64url');
+  const plan = planOf(files, loopback(servicesOf(files.compose), ports), folder, passwordOf);
   for (const [name, content] of Object.entries(plan.files)) {
     await writeFile(join(folder, name), content, { mode: 0o600 });
   }

@@ -65,7 +65,8 @@ export class Lags {
       if (!durable || named === info.name) lags.push({ ...owner, events: info.num_pending + info.num_ack_pending });
       else if (this.#orphanedMs(info.name) > ORPHAN_MS) {
         this.#orphans.delete(info.name);
-        await this.#link.jsm.consumers.delete(this.#names.events, info.name);
+        // Not every account may: then a process that may does it.
+        await this.#link.jsm.consumers.delete(this.#names.events, info.name).catch(() => {});
       }
     }
     return lags;

@@ -1,5 +1,7 @@
 /** The files of Docker Compose are valid for the parser of Compose, and name only what exists. */
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -7,6 +9,7 @@ import { parse } from 'yaml';
 import { freshSecret, SECRET_FILES } from '#deploy/cli/run/fresh-secrets.ts';
 import { freePorts, loopback } from '#deploy/local/loopback.ts';
 import { type Deployed, planOf, servicesOf } from '#deploy/local/plan.ts';
+import { USERS } from '#deploy/nats/accounts.ts';
 import { PROCESSES } from '#services/process/modules.ts';
 import { loadConfig, parseConfig } from '#shared/config/load.ts';
 import { file } from '../../e2e/cli.ts';
@@ -80,6 +83,7 @@ test('the configurations for NATS and for Kafka are valid, and differ in bus and
   expect(nats.bus).toMatchObject({ url: 'nats://nats-1:4222,nats-2:4222,nats-3:4222', replicas: 3 });
   expect(nats.store).toMatchObject({ url: nats.bus.url, replicas: 3 });
   expect([kafka.bus.url, kafka.store.url]).toEqual(['kafka://kafka:9092', 'kafka://kafka:9092']);
+  expect(nats.bus.auth).toEqual({ loginFile: '/run/secrets/login' });
   expect({ ...nats, bus: {}, store: {} }).toEqual({ ...kafka, bus: {}, store: {} });
   for (const env of ['nats.env', 'kafka.env']) {
     const profile = /^COMPOSE_PROFILES=(.*)$/m.exec(text(env))![1]!;
@@ -87,6 +91,37 @@ test('the configurations for NATS and for Kafka are valid, and differ in bus and
       (service) => service.profiles ?? [],
     );
     expect(profiles).toContain(profile);
+  }
+});
+
+test('each process has the login of its own user, and only processes and servers reach the bus', () => {
+  for (const [name, service] of Object.entries<Record<string, unknown>>(compose.services)) {
+    const networks = service.networks as string[];
+    if (service.image === 'tagalong') {
+      const [process] = service.command as string[];
+      expect(service.secrets).toContainEqual({ source: process, target: 'login' });
+      expect(compose.secrets[process!].file).toBe(`secrets/login-${process}`);
+    } else expect(networks, name).toEqual(/^(nats|kafka)/.test(name) ? ['bus'] : ['web']);
+  }
+  expect(compose.services.grafana.environment.GF_SECURITY_ADMIN_PASSWORD__FILE).toBe('/run/secrets/grafana');
+});
+
+test('passwords.sh makes each secret that compose.yaml mounts, all different', async () => {
+  const made = join(await mkdtemp(join(tmpdir(), 'tagalong-passwords-')), 'secrets');
+  try {
+    execFileSync('sh', [`${folder}../passwords.sh`, made]);
+    const files = Object.values<{ file: string }>(compose.secrets).filter(({ file }) => file.startsWith('secrets/'));
+    for (const { file } of files) expect(existsSync(join(made, '..', file)), file).toBe(true);
+    const passwords = [...readFileSync(join(made, 'passwords.conf'), 'utf8').matchAll(/^BUS_(\w+): "(\S{32})"$/gm)];
+    expect(passwords.map(([, name]) => name!.toLowerCase()).toSorted()).toEqual(USERS.toSorted());
+    expect(new Set(passwords.map(([, , password]) => password)).size).toBe(USERS.length);
+    for (const [, name, password] of passwords) {
+      const login = name!.toLowerCase();
+      expect(readFileSync(join(made, `login-${login}`), 'utf8')).toBe(`${login}:${password}`);
+    }
+    expect(() => execFileSync('sh', [`${folder}../passwords.sh`, made], { stdio: 'ignore' })).toThrow();
+  } finally {
+    await rm(join(made, '..'), { recursive: true });
   }
 });
 
@@ -103,14 +138,16 @@ test('on loopback each address is on 127.0.0.1, and the files agree on it', asyn
     prometheus: '',
     alerts: '',
     targets: readFileSync(`${folder}../monitoring/targets.yaml`, 'utf8'),
-    natsConf: '/cluster.conf',
+    natsConf: '',
+    natsAccounts: '',
   };
   const at = loopback(servicesOf(deployed.compose), await freePorts(32));
-  const { processes, files } = planOf(deployed, at, '/run');
+  const { processes, files } = planOf(deployed, at, '/run', (user) => `password of ${user}`);
   const everything = JSON.stringify([processes, files]);
   expect(everything).not.toMatch(/(nats-\d|ingest|placement-\d|0\.0\.0\.0):\d/);
   const urlOf = (name: string) => processes.find((one) => one.name === name)!.url;
-  const { bus, http } = parseConfig(files['tagalong.yaml']!, 'test', withSecrets());
+  const { bus, http } = parseConfig(files['tagalong-ingest.yaml']!, 'test', withSecrets());
+  expect(bus.auth).toEqual({ user: 'ingest', password: 'password of ingest' });
   expect(bus.url).toBe(`nats://${['nats-1', 'nats-2', 'nats-3'].map((name) => urlOf(name).slice(7)).join()}`);
   expect(http.host).toBe('127.0.0.1');
   expect(files['targets.yaml']).toContain(urlOf('placement-2').slice(7));

@@ -116,6 +116,8 @@ onChecker('kustomize', 'deploy/kubernetes', () => {
         readOnlyRootFilesystem: true,
         capabilities: { drop: ['ALL'] },
       });
+      const { volumes } = runs(service).spec.template.spec;
+      expect(volumes).toContainEqual({ name: 'login', secret: { secretName: `login-${service}` } });
       expect(named('Service', service)).toBeDefined();
     }
     expect(runs('placement').spec.replicas).toBe(2);
@@ -134,6 +136,7 @@ onChecker('kustomize', 'deploy/kubernetes', () => {
     expect(config.store).toMatchObject({ url: config.bus.url, replicas });
     expect(config.http.port).toBe(8080);
     expect(named('ConfigMap', 'nats').data['cluster.conf']).toContain('jetstream');
+    expect(named('ConfigMap', 'nats').data['accounts.conf']).toContain('TAGALONG');
   });
 
   test('a network policy denies all traffic by default', () => {
