@@ -4,7 +4,8 @@
 #   sh passwords.sh FOLDER
 #
 #   passwords.conf   the passwords of the bus, for deploy/nats/accounts.conf
-#   routes.conf      the password of the connections between the servers, for deploy/nats/cluster.conf
+#   routes           the password of the connections between the servers, for deploy/nats/cluster.conf
+#   routes.env       the same, for Docker Compose
 #   login-NAME       "NAME:PASSWORD", for bus.auth.loginFile of the process NAME
 #   grafana          the password of Grafana's user "admin"
 #
@@ -30,5 +31,8 @@ for name in ingest placement migrator monitor dashboard operator; do
   echo "$variable: \"$password\"" >>"$folder/passwords.conf"
   printf '%s:%s' "$name" "$password" >"$folder/login-$name"
 done
-echo "authorization { user: routes, password: \"$(secret)\" }" >"$folder/routes.conf"
+# It is also read from the environment, where NATS takes what begins with a digit for a number.
+routes=p$(secret)
+printf '%s' "$routes" >"$folder/routes"
+echo "NATS_ROUTES_PASSWORD=$routes" >"$folder/routes.env"
 printf '%s' "$(secret)" >"$folder/grafana"

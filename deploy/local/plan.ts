@@ -49,6 +49,9 @@ const NATS_PORT = 4222;
 const NATS_HTTP_PORT = 8222;
 const SERVICE_PORT = 8080;
 const PROMETHEUS_PORT = 9090;
+/** The user of the connections between the NATS servers, and the text that Compose replaces by its password. */
+const ROUTES = 'routes';
+const ROUTES_PASSWORD = /\$\{NATS_ROUTES_PASSWORD:-\}/;
 
 /** Names of the services in the profile nats; addresses may use only these. */
 export function servicesOf(compose: string): string[] {
@@ -59,13 +62,13 @@ export function servicesOf(compose: string): string[] {
 
 /**
  * @param folder for all files of the run
- * @param passwordOf makes the password of a user of the NATS servers; the same one each time
+ * @param passwordOf makes the password of a user of the NATS servers, which begins with a letter; the same one each time
  * @returns the processes in the order of their start
  */
 export function planOf(deployed: Deployed, at: Loopback, folder: string, passwordOf: (user: string) => string): Plan {
   const { services } = read(deployed.compose);
   const of = (image: RegExp) => Object.entries(services).filter(([, service]) => image.test(service.image));
-  const nats = of(/^nats:/).map(([name, service]) => natsProcess(name, service, at, folder));
+  const nats = of(/^nats:/).map(([name, service]) => natsProcess(name, service, at, folder, passwordOf(ROUTES)));
   const ours = of(/^tagalong$/).map(([name, service]) => ourProcess(name, service, at, folder));
   const prometheus = of(/^prom\/prometheus:/).map(([name]) => prometheusProcess(name, at, folder));
   const configuration = onLoopback(at.translate(deployed.configuration));
@@ -77,7 +80,6 @@ export function planOf(deployed: Deployed, at: Loopback, folder: string, passwor
       'cluster.conf': deployed.natsConf,
       'accounts.conf': deployed.natsAccounts,
       'passwords.conf': passwords.join(''),
-      'routes.conf': `authorization { user: routes, password: ${JSON.stringify(passwordOf('routes'))} }\n`,
       'prometheus.yaml': deployed.prometheus,
       'alerts.yaml': deployed.alerts,
       'targets.yaml': at.translate(deployed.targets),
@@ -109,8 +111,9 @@ function withLogin({ bus, store, ...config }: Given, user: string, password: str
 
 const fileOf = (user: string) => `tagalong-${user}.yaml`;
 
-function natsProcess(name: string, service: ComposeService, at: Loopback, folder: string): Planned {
-  const env = Object.entries(service.environment ?? {}).map(([key, value]) => [key, at.translate(value, name)]);
+function natsProcess(name: string, service: ComposeService, at: Loopback, folder: string, routes: string): Planned {
+  const ofService = (value: string) => at.translate(value, name).replace(ROUTES_PASSWORD, routes);
+  const env = Object.entries(service.environment ?? {}).map(([key, value]) => [key, ofService(value)]);
   return {
     name,
     program: 'nats-server',

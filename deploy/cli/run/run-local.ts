@@ -130,7 +130,7 @@ async function planIn(folder: string, configPath: string, ports: readonly number
   };
   // Nobody needs the passwords after this run.
   const key = randomBytes(32);
-  const passwordOf = (user: string) => createHmac('sha256', key).update(user).digest('base64url');
+  const passwordOf = (user: string) => `p${createHmac('sha256', key).update(user).digest('base64url')}`;
   const plan = planOf(files, loopback(servicesOf(files.compose), ports), folder, passwordOf);
   for (const [name, content] of Object.entries(plan.files)) {
     await writeFile(join(folder, name), content, { mode: 0o600 });

@@ -119,6 +119,9 @@ test('passwords.sh makes each secret that compose.yaml mounts, all different', a
       const login = name!.toLowerCase();
       expect(readFileSync(join(made, `login-${login}`), 'utf8')).toBe(`${login}:${password}`);
     }
+    const routes = readFileSync(join(made, 'routes'), 'utf8');
+    expect(routes).toMatch(/^p\S{32}$/);
+    expect(readFileSync(join(made, 'routes.env'), 'utf8')).toBe(`NATS_ROUTES_PASSWORD=${routes}\n`);
     expect(() => execFileSync('sh', [`${folder}../passwords.sh`, made], { stdio: 'ignore' })).toThrow();
   } finally {
     await rm(join(made, '..'), { recursive: true });
@@ -153,7 +156,8 @@ test('on loopback each address is on 127.0.0.1, and the files agree on it', asyn
   expect(files['targets.yaml']).toContain(urlOf('placement-2').slice(7));
   // The other servers connect to the address where the first one listens.
   const [first, ...others] = processes.filter(({ program }) => program === 'nats-server');
-  for (const { env } of others) expect(env.NATS_ROUTE_1).toBe(`nats://${first!.env.NATS_CLUSTER_LISTEN}`);
+  for (const { env } of others)
+    expect(env.NATS_ROUTE_1).toBe(`nats://routes:password of routes@${first!.env.NATS_CLUSTER_LISTEN}`);
   const listened = processes.map(({ url }) => url);
   expect(new Set(listened).size).toBe(listened.length);
 });
