@@ -29,6 +29,7 @@ export type ErrorCode =
   | 'SERVICE_STOPPED' // the service is not started yet, or is stopping
   | 'HELD_ELSEWHERE' // another process of the same service owns the requested VM or record
   | 'FORBIDDEN' // the role of the caller's token does not permit the request
+  | 'ISSUER_UNREACHABLE' // the provider of access tokens does not answer, so that nobody can tell whether a token is valid
   | 'HOST_REFUSED' // the request names the server by a name that is not its own
   | 'ORIGIN_REFUSED' // a page of another server caused the request
   | 'PATH_OUTSIDE' // the path of a request to another process leads out of /v1

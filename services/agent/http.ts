@@ -11,9 +11,9 @@ import { holderOf } from '#shared/hypervisor/qemu/holder.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { foreignText } from '#shared/text.ts';
 import { readCredentials } from '../sites/hosts/credentials.ts';
+import { watchCertificates } from '../sites/hosts/renewal.ts';
 import type { QemuAgent } from './agent.ts';
 import { QmpError } from './qmp.ts';
-import { watchCertificates } from './renewal.ts';
 
 const VERSIONS = { minVersion: 'TLSv1.3' } as const;
 

@@ -23,13 +23,13 @@ export interface Relay {
 /**
  * Makes the relay.
  * @param services the addresses of the other processes
- * @param token a token of the common configuration with the role admin
+ * @param token gives a token of the common configuration with the role admin
  */
-export function createRelay(services: readonly string[], token: string | undefined): Relay {
+export function createRelay(services: readonly string[], token: () => string | undefined): Relay {
   const ask = async (path: string, init: RequestInit = {}): Promise<Answer> => {
     let fallback: Answer | undefined;
     for (const base of services) {
-      const answer = await askOne(base.replace(/\/+$/, '') + path, init, token).catch(() => undefined);
+      const answer = await askOne(base.replace(/\/+$/, '') + path, init, token()).catch(() => undefined);
       if (answer === undefined) continue;
       if (answer.status !== 421 && !isNoRoute(answer)) return answer;
       if (fallback === undefined || answer.status === 421) fallback = answer;

@@ -5,7 +5,7 @@
 import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
-import { adminToken } from '#shared/config/sign-in.ts';
+import { adminToken, type HttpTokens } from '#shared/config/sign-in.ts';
 import type { Machines } from '#shared/hypervisor/hosts.ts';
 import type { Log } from '#shared/log.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
@@ -66,6 +66,8 @@ export interface Process {
   readonly setAside: SetAside;
   /** The hypervisor and its hosts; only where the process runs the migrator. */
   readonly machines?: Machines;
+  /** The tokens of the configuration as they are now. @default those of `config` */
+  readonly httpTokens?: (() => HttpTokens) | undefined;
   /** True: the other services run in processes of their own. */
   readonly isAlone: boolean;
 }
@@ -215,7 +217,8 @@ function runMigrator({ machines, isAlone: _, ...process }: Process): Running<Mig
 
 /** Where placement runs in another process, the dashboard relays queries and orders to the processes of `dashboard.services`. */
 function runDashboard({ config, ...process }: Process, { placement }: Partial<Services>): Running<Dashboard> {
-  const relay = placement ? undefined : createRelay(config.dashboard.services, adminToken(config.http));
+  const { httpTokens = () => config.http } = process;
+  const relay = placement ? undefined : createRelay(config.dashboard.services, () => adminToken(httpTokens()));
   const explain = (placement ?? relay!).explain;
   const dashboard = createDashboard({ ...process, config, explain });
   return {

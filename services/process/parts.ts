@@ -76,7 +76,13 @@ export function createParts(names: readonly ServiceName[], process: Process): Pa
     },
     registerHttp,
     async createHttp() {
-      const surface = await createHttp({ config: config.http, log, tokens, pseudonymOf });
+      const surface = await createHttp({
+        config: config.http,
+        log,
+        httpTokens: process.httpTokens,
+        tokens,
+        pseudonymOf,
+      });
       registerHttp(surface);
       return surface;
     },

@@ -2,6 +2,7 @@
 import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
+import type { HttpTokens } from '#shared/config/sign-in.ts';
 import type { Machines } from '#shared/hypervisor/hosts.ts';
 import type { Log } from '#shared/log.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
@@ -27,6 +28,8 @@ export interface SingleOptions {
   readonly bus: Bus;
   readonly store: Store;
   readonly log: Log;
+  /** The tokens of the configuration as they are now. @default those of `config` */
+  readonly httpTokens?: (() => HttpTokens) | undefined;
   /** Opens the hypervisor and its hosts; called for the migrator alone. */
   readonly machines: () => Promise<Machines>;
 }
@@ -36,11 +39,21 @@ export interface SingleOptions {
  * @throws what opening the machines throws
  */
 export async function createSingle(name: ProcessName, options: SingleOptions): Promise<Single> {
-  const { config, clock, bus, store, log } = options;
+  const { config, clock, bus, store, log, httpTokens } = options;
   const machines = name === 'migrator' ? { machines: await options.machines() } : {};
   const setAside = new SetAside({ log, clock });
   const names = servicesWhere((service) => MODULES[service].process === name);
-  const parts = createParts(names, { config, clock, bus, store, log, setAside, ...machines, isAlone: true });
+  const parts = createParts(names, {
+    config,
+    clock,
+    bus,
+    store,
+    log,
+    setAside,
+    ...machines,
+    httpTokens,
+    isAlone: true,
+  });
   const followed = parts.running.flatMap((one) => one.followed ?? []);
   let http: HttpSurface | undefined;
   return {

@@ -2,6 +2,7 @@
 import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
+import type { HttpTokens } from '#shared/config/sign-in.ts';
 import type { Machines } from '#shared/hypervisor/hosts.ts';
 import type { Log } from '#shared/log.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
@@ -46,16 +47,18 @@ export interface SystemOptions {
   readonly bus: Bus;
   readonly store: Store;
   readonly log: Log;
+  /** The tokens of the configuration as they are now. @default those of `config` */
+  readonly httpTokens?: (() => HttpTokens) | undefined;
   /** @default simulated, on `clock` */
   readonly machines?: Machines;
 }
 
 /** Makes all services. Nothing is started. */
-export function createSystem({ config, clock, bus, store, log, ...rest }: SystemOptions): System {
+export function createSystem({ config, clock, bus, store, log, httpTokens, ...rest }: SystemOptions): System {
   const setAside = new SetAside({ log, clock });
   const machines: Machines = rest.machines ?? simulatedMachines(config, clock);
   const all = servicesWhere(() => true);
-  const parts = createParts(all, { config, clock, bus, store, log, setAside, machines, isAlone: false });
+  const parts = createParts(all, { config, clock, bus, store, log, setAside, machines, httpTokens, isAlone: false });
   const { ingest, placement, migrator: withSites, monitor } = parts.services as Services;
   const { migrator, siteReporter } = withSites;
   let http: HttpSurface | undefined;

@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import bearerAuth from '@fastify/bearer-auth';
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { HttpConfig } from '#shared/config/schema.ts';
-import { asksForTokens } from '#shared/config/sign-in.ts';
+import { asksForTokens, type HttpTokens } from '#shared/config/sign-in.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
 import { type Access, mayUse } from '#shared/roles.ts';
@@ -30,6 +30,8 @@ declare module 'fastify' {
 export interface Credentials {
   readonly config: HttpConfig;
   readonly log: Log;
+  /** The tokens of the configuration as they are now: the same object until they change. @default those of `config` */
+  readonly httpTokens?: (() => HttpTokens) | undefined;
   /** The issued tokens. @default none */
   readonly tokens?: Pick<Tokens, 'recognise'> | undefined;
   /** Maps the id of a user to the name that the bus carries. @default the id itself */
@@ -79,13 +81,11 @@ export async function requireCredentials(app: FastifyInstance, credentials: Cred
   });
 }
 
-function recogniser({ config, log, tokens, pseudonymOf = (user) => user }: Credentials): Check {
-  const { token, oidc } = config;
+function recogniser({ config, log, httpTokens, tokens, pseudonymOf = (user) => user }: Credentials): Check {
+  const { oidc } = config;
+  const configured = configuredCheck(httpTokens ?? (() => config), pseudonymOf);
   const checks: Check[] = [
-    ...(token === undefined ? [] : [tokenCheck(token, { name: 'http.token', role: 'admin', isShared: true })]),
-    ...config.tokens.map(({ name, role, token, user }) =>
-      tokenCheck(token, { name, role, ...(user !== undefined && { user: pseudonymOf(user) }) }),
-    ),
+    configured,
     ...(tokens === undefined ? [] : [issuedCheck(tokens)]),
     ...(oidc === undefined ? [] : [personCheck(oidc, pseudonymOf, log)]),
   ];
@@ -98,8 +98,31 @@ function recogniser({ config, log, tokens, pseudonymOf = (user) => user }: Crede
   };
 }
 
+function configuredCheck(current: () => HttpTokens, pseudonymOf: (user: string) => string): Check {
+  let known: HttpTokens | undefined;
+  let checks: ReturnType<typeof tokenCheck>[] = [];
+  return (shown) => {
+    const now = current();
+    if (now !== known) {
+      const { token, tokens } = now;
+      checks = [
+        ...(token === undefined ? [] : [tokenCheck(token, { name: 'http.token', role: 'admin', isShared: true })]),
+        ...tokens.map(({ name, role, token, user }) =>
+          tokenCheck(token, { name, role, ...(user !== undefined && { user: pseudonymOf(user) }) }),
+        ),
+      ];
+      known = now;
+    }
+    for (const check of checks) {
+      const caller = check(shown);
+      if (caller !== undefined) return caller;
+    }
+    return undefined;
+  };
+}
+
 /** Compares in constant time: the duration does not reveal how much of a token is right. */
-function tokenCheck(token: string, caller: Caller): Check {
+function tokenCheck(token: string, caller: Caller): (shown: string) => Caller | undefined {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   const right = digest(token);
   return (shown) => (timingSafeEqual(digest(shown), right) ? caller : undefined);

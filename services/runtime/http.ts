@@ -1,6 +1,8 @@
+import type { Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import rateLimit from '@fastify/rate-limit';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
+import { refuseOtherKey } from '#shared/certificate.ts';
 import { contentOf } from '#shared/config/files.ts';
 import type { HttpConfig } from '#shared/config/schema.ts';
 import { type AnswerCode, type ErrorCode, TagalongError } from '#shared/errors.ts';
@@ -12,6 +14,7 @@ import { type Credentials, requireCredentials } from './auth.ts';
 import { limitConnections } from './connections.ts';
 import { refuseForeignPages } from './foreign-pages.ts';
 import { rememberMethods } from './methods.ts';
+import { watchFiles } from './watched-files.ts';
 
 /** A body of `application/x-ndjson`: text with one JSON value a line. A JSON body that is a text is something else. */
 export class Lines {
@@ -73,6 +76,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   QUOTA_EXCEEDED: 429,
   BUS_OVERLOADED: 503,
   BUS_CLOSED: 503,
+  ISSUER_UNREACHABLE: 503,
   BUS_UNREACHABLE: 503,
   STORE_UNREACHABLE: 503,
   SERVICE_STOPPED: 503,
@@ -121,6 +125,7 @@ export async function createHttp(options: Credentials): Promise<HttpSurface> {
     routerOptions: { maxParamLength: 1024 },
     frameworkErrors: (error, _request, reply) => answerPathError(error, reply),
   });
+  if (config.tls !== undefined) renewCertificate(app, config.tls, log);
   // The default is a minute.
   app.server.headersTimeout = REQUEST_TIMEOUT_MS;
   limitConnections(app.server, config);
@@ -177,6 +182,22 @@ export async function createHttp(options: Credentials): Promise<HttpSurface> {
 async function certificateOf({ cert, key }: NonNullable<HttpConfig['tls']>): Promise<{ cert: Buffer; key: Buffer }> {
   const [certificate, privateKey] = await Promise.all([cert, key].map((path) => contentOf(path, 'a PEM file')));
   return { cert: certificate!, key: privateKey! };
+}
+
+/** Takes up a renewed certificate while the server runs. Open connections keep the former one. */
+function renewCertificate(app: FastifyInstance, tls: NonNullable<HttpConfig['tls']>, log: Log): void {
+  const read = async () => {
+    const renewed = await certificateOf(tls);
+    refuseOtherKey(renewed.cert, renewed.key);
+    (app.server as unknown as HttpsServer).setSecureContext(renewed);
+    log.info({ certificate: tls.cert }, 'the certificate was renewed');
+  };
+  const end = watchFiles(
+    () => [tls.cert, tls.key],
+    read,
+    (err) => log.warn({ err }, 'the changed certificate is not used: copy cert and key that fit each other'),
+  );
+  app.addHook('onClose', async () => end());
 }
 
 interface Health {

@@ -17,6 +17,7 @@ import { RecentMap } from '#shared/recent.ts';
 import type { Store } from '#shared/store/store.ts';
 import { moveCheck } from '../runtime/move-check.ts';
 import { isTold, notificationOf, TOLD, type Told } from './mec021.ts';
+import { signatureHeaders } from './signature.ts';
 
 /** The running webhooks. */
 export interface Webhooks {
@@ -71,7 +72,8 @@ export function createWebhooks({ bus, store, clock, config, log: parent }: Webho
     const tell = async (event: Event) => {
       if (!isTold(event)) return void (await check.admits(event));
       if (!(await admits(event))) return;
-      await tellPatiently(webhook, notificationOf(event), stopped.signal).catch((error: Error) => {
+      const told = { id: originalId(event.id), body: JSON.stringify(notificationOf(event)), nowMs: () => clock.now() };
+      await tellPatiently(webhook, told, stopped.signal).catch((error: Error) => {
         log.warn({ webhook: webhook.name, why: error.message }, 'a move was not told');
         throw error;
       });
@@ -98,11 +100,19 @@ export function createWebhooks({ bus, store, clock, config, log: parent }: Webho
   };
 }
 
+/** A notification as it is sent. */
+interface Notification {
+  /** The same for each attempt. */
+  readonly id: string;
+  readonly body: string;
+  readonly nowMs: () => number;
+}
+
 /** @throws TagalongError WEBHOOK_FAILED; an AbortError where `stopped` aborted a pause */
-async function tellPatiently(webhook: Webhook, body: object, stopped: AbortSignal): Promise<void> {
+async function tellPatiently(webhook: Webhook, told: Notification, stopped: AbortSignal): Promise<void> {
   // Not `retry`: the pauses grow, and a stop ends a pause at once.
   for (const pauseMs of [...PAUSES_MS, undefined]) {
-    const refusal = await tell(webhook, body);
+    const refusal = await tell(webhook, told);
     if (refusal === undefined) return;
     const { why, isFinal, cause } = refusal;
     if (isFinal || pauseMs === undefined) {
@@ -120,12 +130,17 @@ interface Refusal {
   readonly cause?: unknown;
 }
 
-async function tell({ url, token }: Webhook, body: object): Promise<Refusal | undefined> {
+async function tell({ url, token, signingKey }: Webhook, told: Notification): Promise<Refusal | undefined> {
+  const { id, body, nowMs } = told;
   try {
     const response = await fetch(url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
-      body: JSON.stringify(body),
+      headers: {
+        'content-type': 'application/json',
+        ...(token && { authorization: `Bearer ${token}` }),
+        ...(signingKey && signatureHeaders(signingKey, id, nowMs(), body)),
+      },
+      body,
       signal: AbortSignal.timeout(TIMEOUT_MS),
       redirect: 'error',
     });

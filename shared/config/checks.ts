@@ -7,7 +7,7 @@ import { isHostAddress } from '../hypervisor/qemu/protocol.ts';
 import { LIVE_NAMES, policyNameFault, splitName } from '../policy/rules/named.ts';
 import { affinityFaults } from './affinity.ts';
 import { type Fault, NAME } from './faults.ts';
-import { isLoopback } from './loopback.ts';
+import { isLoopback, isTrustedAddress } from './loopback.ts';
 import { nearest, unknownSite } from './nearest.ts';
 import { phoneAccountFaults } from './phone-account.ts';
 import { relationFaults } from './relations.ts';
@@ -17,6 +17,7 @@ import { asksForTokens } from './sign-in.ts';
 import { weakSecretFaults } from './weak-secrets.ts';
 
 const NOT_HTTP = 'is no address on the web; give http://… or https://…';
+const IN_THE_CLEAR = 'would show the token beside it to everybody on the way; give https://…, or leave out the token';
 const isHttp = (url: string) => /^https?:$/.test(URL.parse(url)?.protocol ?? '');
 const userName = Compile(SessionAttached.properties.user as TSchema);
 
@@ -38,8 +39,7 @@ export function crossFaults(config: Config): Fault[] {
 }
 
 function* httpFaults({ http }: Config): Generator<Fault> {
-  const issuer = URL.parse(http.oidc?.issuer ?? 'https://nobody');
-  if (issuer?.protocol !== 'https:' && !(issuer?.protocol === 'http:' && isLoopback(issuer.hostname))) {
+  if (!isTrustedAddress(http.oidc?.issuer ?? 'https://nobody')) {
     const message = 'is not to be trusted on its way here; give https://…, or http:// on this host';
     yield { path: ['http', 'oidc', 'issuer'], message };
   }
@@ -179,7 +179,7 @@ function* vmFaults({ sites, vms, ingest }: Config): Generator<Fault> {
 function* neighbourFaults(config: Config): Generator<Fault> {
   const { ingest, webhooks, tracing } = config;
   const { mqtt, places } = ingest;
-  const { otlpUrl } = tracing;
+  const { otlpUrl, token } = tracing;
   yield* phoneAccountFaults(config);
   if (mqtt !== undefined) {
     if (serverUrl(mqtt.url)?.kind === 'nats') yield* serverFaults(['ingest', 'mqtt'], mqtt);
@@ -195,10 +195,15 @@ function* neighbourFaults(config: Config): Generator<Fault> {
     'name',
     webhooks.map(({ name }) => name),
   );
-  for (const [i, { url }] of webhooks.entries()) {
-    if (!isHttp(url)) yield { path: ['webhooks', `${i}`, 'url'], message: NOT_HTTP };
+  for (const [i, { url, token }] of webhooks.entries()) {
+    const path = ['webhooks', `${i}`, 'url'];
+    if (!isHttp(url)) yield { path, message: NOT_HTTP };
+    else if (token !== undefined && !isTrustedAddress(url)) yield { path, message: IN_THE_CLEAR };
   }
-  if (otlpUrl !== undefined && !isHttp(otlpUrl)) yield { path: ['tracing', 'otlpUrl'], message: NOT_HTTP };
+  if (otlpUrl === undefined) return;
+  const path = ['tracing', 'otlpUrl'];
+  if (!isHttp(otlpUrl)) yield { path, message: NOT_HTTP };
+  else if (token !== undefined && !isTrustedAddress(otlpUrl)) yield { path, message: IN_THE_CLEAR };
 }
 
 /** The migrator reaches QEMU through the agents of the sites. It needs their addresses, and a certificate that they accept. */

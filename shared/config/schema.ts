@@ -310,6 +310,10 @@ const Webhook = Type.Object(
     url: Type.String({ minLength: 1, maxLength: 4096, writeOnly: true }),
     /** Sent as `Authorization: Bearer …`. */
     token: Secret,
+    /** Signs each request, as Standard Webhooks defines it: `whsec_` and 24 to 64 random bytes in base64. */
+    signingKey: Type.Optional(
+      Type.String({ minLength: 38, maxLength: 94, pattern: '^whsec_[A-Za-z0-9+/]+={0,2}$', writeOnly: true }),
+    ),
   },
   closed,
 );

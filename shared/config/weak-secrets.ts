@@ -12,7 +12,8 @@ const MIN_BITS = 40;
 
 /** True for the placeholders of secrets in our examples. */
 export function isPlaceholder(text: string): boolean {
-  return /replace-me/i.test(text) || text === 'secret' || text === 'SU…';
+  // The second one is that of a webhook's key, in base64.
+  return /replace-me|whsec_cmVwbGFjZS1tZS/i.test(text) || text === 'secret' || text === 'SU…';
 }
 
 /**
@@ -38,7 +39,10 @@ export function weakSecretFaults({ http, bus, store, ingest, tracing, webhooks }
     // The pseudonyms on other hosts are as good as names to those who know the key.
     ...(isReachable || holds ? weak(['ingest', 'pseudonymKey'], ingest.pseudonymKey) : []),
     ...(webAway(tracing.otlpUrl) ? weak(['tracing', 'token'], tracing.token) : []),
-    ...webhooks.flatMap(({ url, token }, i) => (webAway(url) ? weak(['webhooks', `${i}`, 'token'], token) : [])),
+    ...webhooks.flatMap(({ url, token, signingKey }, i) => {
+      if (!webAway(url)) return [];
+      return Object.entries({ token, signingKey }).flatMap(([key, text]) => weak(['webhooks', `${i}`, key], text));
+    }),
     ...placeholders(['bus'], bus),
     ...placeholders(['store'], store),
     ...(ingest.mqtt ? placeholders(['ingest', 'mqtt'], ingest.mqtt) : []),

@@ -4,8 +4,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SignJWT } from 'jose';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { generateKeyPair, SignJWT } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { freePorts } from '#deploy/local/loopback.ts';
 import { createHttp, type HttpSurface } from '#services/runtime/http.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';
@@ -86,15 +88,73 @@ describe('OpenID Connect', () => {
     expect(await status(url, idToken)).toBe(401);
   });
 
-  test('refuses access tokens while the provider is down, and still accepts the shared token', async () => {
+  test('cannot tell about access tokens while the provider is down, and still accepts the shared token', async () => {
     const away = await startOidc();
     const { issuer } = away;
     const token = await away.token(AUDIENCE);
     const url = await serve({ token: TOKEN, oidc: { issuer, audience: AUDIENCE, roles } });
     await away.stop();
-    expect(await status(url, token)).toBe(401);
+    expect(await status(url, token)).toBe(503);
     expect(await status(url, TOKEN)).toBe(200);
     expect(logged.join()).toContain('the issuer of tokens cannot be asked');
+  });
+
+  describe('a provider that fails', () => {
+    let issuer: FastifyInstance | undefined;
+    afterEach(() => issuer?.close());
+
+    /** @returns how often the provider was asked */
+    async function failing(
+      routes: (app: FastifyInstance, at: string) => void,
+    ): Promise<{ at: string; asked(): number }> {
+      let asked = 0;
+      issuer = Fastify();
+      const [port] = await freePorts(1);
+      const at = `http://127.0.0.1:${port}`;
+      issuer.addHook('onRequest', async () => void asked++);
+      routes(issuer, at);
+      await issuer.listen({ host: '127.0.0.1', port: port! });
+      return { at, asked: () => asked };
+    }
+    const guesses = (url: string) => Promise.all(Array.from({ length: 20 }, (_, i) => status(url, `a${i}.b.c`)));
+    const jwt = async (at: string) => {
+      const { privateKey } = await generateKeyPair('ES256');
+      const header = { alg: 'ES256', typ: 'at+jwt', kid: 'unknown' };
+      return new SignJWT({ iss: at, aud: AUDIENCE, sub: 'ann' })
+        .setProtectedHeader(header)
+        .setExpirationTime('1h')
+        .sign(privateKey);
+    };
+    const discovery = '/.well-known/openid-configuration';
+
+    test('is asked once, not once for each guess', async () => {
+      const { at, asked } = await failing((app) => app.get(discovery, async (_, reply) => reply.code(500).send({})));
+      const url = await serve({ token: TOKEN, oidc: { issuer: at, audience: AUDIENCE, roles } });
+      expect(new Set(await guesses(url))).toEqual(new Set([503]));
+      expect(await status(url, await jwt(at))).toBe(503);
+      expect(asked()).toBe(1);
+    });
+
+    test('with its keys is no reason to call a token wrong', async () => {
+      const { at, asked } = await failing((app, own) => {
+        app.get(discovery, async () => ({ issuer: own, jwks_uri: `${own}/keys` }));
+        app.get('/keys', async (_, reply) => reply.code(500).send({}));
+      });
+      const url = await serve({ token: TOKEN, oidc: { issuer: at, audience: AUDIENCE, roles } });
+      const token = await jwt(at);
+      expect(await Promise.all(Array.from({ length: 20 }, () => status(url, token)))).toEqual(Array(20).fill(503));
+      expect(asked()).toBe(2);
+    });
+
+    test('with its keys at a foreign address without TLS is not believed', async () => {
+      const { at, asked } = await failing((app, own) =>
+        app.get(discovery, async () => ({ issuer: own, jwks_uri: 'http://192.0.2.1/keys' })),
+      );
+      const url = await serve({ token: TOKEN, oidc: { issuer: at, audience: AUDIENCE, roles } });
+      expect(await status(url, await jwt(at))).toBe(503);
+      expect(asked()).toBe(1);
+      expect(logged.join()).toContain('its keys come over http');
+    });
   });
 });
 

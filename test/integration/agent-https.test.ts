@@ -193,6 +193,28 @@ describe('a site’s agent over https, with mutual TLS', () => {
     expect(await as(await certificate('ours', 'control')).instance('vm1')).toEqual({ atMs: expect.any(Number) });
   });
 
+  test('the control plane uses renewed certificates from the next request on, also where it keeps connections', async () => {
+    // Only the second authority is trusted by the agent that listens there now.
+    const authority = async (name: string) => {
+      await run('sh', [SCRIPT, `${folder}/${name}`, 'control', 'oslo=127.0.0.1']);
+      return { oslo: await certificate(name, 'oslo'), control: await certificate(name, 'control') };
+    };
+    const [first, second] = [await authority('first'), await authority('second')];
+    const strict = { requestCert: true, rejectUnauthorized: true };
+    const server = createServer({ ...first.oslo, ...strict }, (_, response) => response.end('{"atMs":1}'));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as { port: number };
+    const client = agentClient('oslo', `https://127.0.0.1:${port}`, first.control);
+    clients.push(client);
+    expect(await client.instance('vm1')).toEqual({ atMs: 1 });
+    server.setSecureContext({ ...second.oslo, ...strict });
+    server.closeIdleConnections();
+    await expect(client.instance('vm1')).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
+    client.renew(second.control);
+    expect(await client.instance('vm1')).toEqual({ atMs: 1 });
+    server.close();
+  });
+
   test('the agent takes up renewed certificates, and a new authority, without a restart', async () => {
     // One client keeps its connection; each question of the others is a new handshake.
     const before = as(await certificate('ours', 'control'));

@@ -92,7 +92,7 @@ describe('a dashboard that runs alone', () => {
         reply.code(202).send({ taken: 'back' }),
       );
     });
-    const relay = createRelay(['http://127.0.0.1:1', standby, `${placement}/`, onDuty], TOKEN);
+    const relay = createRelay(['http://127.0.0.1:1', standby, `${placement}/`, onDuty], () => TOKEN);
     const url = await serve((surface) => relay.registerHttp(surface));
     const ask = async (method: string, path: string, body?: object, token = TOKEN) => {
       const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
@@ -146,13 +146,13 @@ describe('a dashboard that runs alone', () => {
       app.get('/v1/vms/:vm/explanation', few, async () => ({ vm: 'v', home: 'west' }));
     });
     const error = { code: 'SERVER_UNREACHABLE', message: expect.stringContaining('admin') };
-    await expect(createRelay([url], undefined).explain('v')).rejects.toMatchObject(error);
-    await expect(createRelay([url], TOKEN).explain('v')).rejects.toMatchObject(error);
-    await expect(createRelay([url], TOKEN).explain('v')).rejects.toMatchObject(error);
+    await expect(createRelay([url], () => undefined).explain('v')).rejects.toMatchObject(error);
+    await expect(createRelay([url], () => TOKEN).explain('v')).rejects.toMatchObject(error);
+    await expect(createRelay([url], () => TOKEN).explain('v')).rejects.toMatchObject(error);
   });
 
   test('names the missing setting if it has no services', async () => {
-    await expect(createRelay([], TOKEN).explain('v')).rejects.toMatchObject({
+    await expect(createRelay([], () => TOKEN).explain('v')).rejects.toMatchObject({
       code: 'SERVER_UNREACHABLE',
       message: expect.stringContaining('dashboard.services'),
     });

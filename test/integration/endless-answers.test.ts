@@ -97,7 +97,7 @@ describe('an answer', () => {
 });
 
 test('the dashboard’s relay fails with SERVER_UNREACHABLE', async () => {
-  const relay = createRelay([url], undefined);
+  const relay = createRelay([url], () => undefined);
   for (const how of ['endless', 'garbage', 'no HTTP'] as const) {
     lie = how;
     await expect(relay.explain('v1')).rejects.toMatchObject({ code: 'SERVER_UNREACHABLE' });

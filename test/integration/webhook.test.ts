@@ -1,4 +1,6 @@
 /** Webhooks get notifications of moves in the form of ETSI MEC 021. A real HTTP server accepts or refuses them. */
+import { createHmac, randomBytes } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { MobilityProcedureNotification } from '#services/webhook/mec021.ts';
@@ -37,7 +39,12 @@ let bus: MemoryBus;
 let store: Store;
 let webhooks: Webhooks | undefined;
 let receiver: FastifyInstance;
-let notified: { body: MobilityProcedureNotification; authorization: string | undefined }[];
+let notified: {
+  body: MobilityProcedureNotification;
+  text: string;
+  headers: IncomingHttpHeaders;
+  authorization: string | undefined;
+}[];
 let status: number;
 let url: string;
 
@@ -47,8 +54,10 @@ beforeEach(async () => {
   notified = [];
   status = 204;
   receiver = Fastify();
+  receiver.addContentTypeParser('application/json', { parseAs: 'string' }, async (_: unknown, body: unknown) => body);
   receiver.post('/ams', async ({ body, headers }, reply) => {
-    notified.push({ body: body as MobilityProcedureNotification, authorization: headers.authorization });
+    const text = body as string;
+    notified.push({ body: JSON.parse(text), text, headers, authorization: headers.authorization });
     return reply.code(status).send();
   });
   url = `${await receiver.listen({ host: '127.0.0.1', port: 0 })}/ams`;
@@ -59,7 +68,7 @@ afterEach(async () => {
   await receiver.close();
 });
 
-async function listen(...hooks: { name: string; url: string; token?: string }[]) {
+async function listen(...hooks: { name: string; url: string; token?: string; signingKey?: string }[]) {
   const config = { ...DEFAULT_CONFIG, webhooks: hooks };
   webhooks = createWebhooks({ bus, store, clock: realClock(), config, log: createLog('silent') });
   await webhooks.start();
@@ -93,6 +102,23 @@ test('a webhook gets the acceptance and the end of a move, in order, with the si
     notification('INTERHOST_MOVEOUT_FAILED', 'east'),
   ]);
   expect(notified[0]!.authorization).toBe('Bearer a token of more than sixteen');
+});
+
+test('a receiver verifies the signature of each attempt, which has one id and a time of its own', async () => {
+  const secret = randomBytes(32);
+  status = 503;
+  await listen({ name: 'ams', url, signingKey: `whsec_${secret.toString('base64')}` });
+  await ordered(1);
+  await bus.publish([event('accepted')]);
+  await vi.waitFor(() => expect(notified.length).toBeGreaterThanOrEqual(2), PATIENTLY);
+  status = 204;
+  for (const { headers, text } of notified) {
+    const [id, time] = [headers['webhook-id'], headers['webhook-timestamp']];
+    const expected = createHmac('sha256', secret).update(`${id}.${time}.${text}`).digest('base64');
+    expect(headers['webhook-signature']).toBe(`v1,${expected}`);
+    expect(Math.abs(Number(time) - Date.now() / 1000)).toBeLessThan(60);
+  }
+  expect(new Set(notified.map(({ headers }) => headers['webhook-id']))).toEqual(new Set(['accepted']));
 });
 
 test('a refused notification becomes a dead letter without the address; other webhooks get theirs', async () => {

@@ -17,7 +17,8 @@ export interface DecisionsFile {
 /** @throws TagalongError USAGE */
 export async function openOutput(option: string, path: string): Promise<FileHandle> {
   try {
-    return await open(path, 'w');
+    // Results may contain the movements of people.
+    return await open(path, 'w', 0o600);
   } catch (cause) {
     const why = (cause as Error).message;
     const message = `${option} ${path}: cannot be written (${why}); name a file in a folder that you may write to`;

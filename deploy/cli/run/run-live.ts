@@ -1,4 +1,5 @@
 import { createSystem } from '#services/process/system.ts';
+import { followTokens } from '#services/runtime/token-files.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { crossFaults } from '#shared/config/checks.ts';
 import { loadConfigWithFiles } from '#shared/config/load.ts';
@@ -31,7 +32,8 @@ function withHypervisor(given: Config, kind: Config['hypervisor']['kind'], path:
  * @throws TagalongError CONFIG_UNREADABLE, CONFIG_INVALID, POLICY_UNKNOWN, PORT_UNAVAILABLE
  */
 export async function runLive({ config: path, hypervisor }: LiveOptions): Promise<void> {
-  const { value, exposed } = await loadConfigWithFiles(path);
+  const loaded = await loadConfigWithFiles(path);
+  const { value, exposed } = loaded;
   const config = hypervisor === undefined ? value : withHypervisor(value, hypervisor, path);
   if (config.sites.length === 0) {
     throw new TagalongError('CONFIG_INVALID', `${path}:1: sites: there are none; give at least one`);
@@ -43,7 +45,8 @@ export async function runLive({ config: path, hypervisor }: LiveOptions): Promis
   const clock = realClock();
   const { bus, store } = await openBoth(config, log);
   const machines = await openMachines(config, clock, store, log);
-  const system = createSystem({ config, clock, bus, store, log, machines });
+  const tokens = followTokens(path, loaded, log);
+  const system = createSystem({ config, clock, bus, store, log, machines, httpTokens: tokens.current });
   try {
     const url = await serve(system, config.http);
     await system.start();
@@ -52,6 +55,7 @@ export async function runLive({ config: path, hypervisor }: LiveOptions): Promis
     logDashboard(log, url, config);
     await aborted(stop);
   } finally {
+    tokens.close();
     await system.stop();
     logEnd(log, 'up');
   }

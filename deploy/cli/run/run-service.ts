@@ -1,5 +1,6 @@
 import type { ProcessName } from '#services/process/modules.ts';
 import { createSingle } from '#services/process/single.ts';
+import { followTokens } from '#services/runtime/token-files.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { loadConfigWithFiles } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
@@ -29,7 +30,8 @@ export interface ServiceOptions {
  * store and of following a replay
  */
 export async function runService(name: ProcessName, { config: path, port }: ServiceOptions): Promise<void> {
-  const { value: given, exposed } = await loadConfigWithFiles(path);
+  const loaded = await loadConfigWithFiles(path);
+  const { value: given, exposed } = loaded;
   refuseMemory(name, given, path);
   const config = port === undefined ? given : { ...given, http: { ...given.http, port } };
   const stop = stopRequest();
@@ -46,7 +48,8 @@ export async function runService(name: ProcessName, { config: path, port }: Serv
   const bus = follower?.tapBus(opened.bus) ?? opened.bus;
   const store = follower?.tapStore(opened.store) ?? opened.store;
   const machines = async () => follower?.machines ?? openMachines(config, clock, store, log);
-  const service = await createSingle(name, { config, clock, bus, store, log, machines });
+  const tokens = followTokens(path, loaded, log);
+  const service = await createSingle(name, { config, clock, bus, store, log, machines, httpTokens: tokens.current });
   try {
     const url = await serve(service, config.http);
     // The service may have to wait for other services, without a limit.
@@ -56,6 +59,7 @@ export async function runService(name: ProcessName, { config: path, port }: Serv
     follower?.started(service, url);
     await aborted(ended);
   } finally {
+    tokens.close();
     await service.stop();
     logEnd(log, name);
   }

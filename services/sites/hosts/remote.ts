@@ -10,6 +10,7 @@ import { readCredentials } from './credentials.ts';
 import { handedMachines } from './handed.ts';
 import { SiteOrders } from './orders.ts';
 import type { RemoteHosts } from './remote-hosts.ts';
+import { watchCertificates } from './renewal.ts';
 
 /**
  * Hosts and hypervisor of real VMs.
@@ -18,7 +19,7 @@ import type { RemoteHosts } from './remote-hosts.ts';
  */
 export async function qemuMachines(config: Config, store: Store, log: Log): Promise<Machines> {
   const { tls, announce, joinMs, stallMs, postCopy } = config.hypervisor;
-  const credentials = await readCredentials(tls!);
+  let credentials = await readCredentials(tls!);
   const agents = new Map<string, AgentClient>();
   const sites: SiteConfig[] = [];
   const forget = ({ site }: SiteConfig) => {
@@ -42,6 +43,10 @@ export async function qemuMachines(config: Config, store: Store, log: Log): Prom
     agents.delete(site.site);
   };
   for (const site of config.sites) declare(site);
+  const unwatch = watchCertificates(tls!, serviceLog(log, 'agent'), (renewed) => {
+    credentials = renewed;
+    for (const agent of agents.values()) agent.renew(renewed);
+  });
   const { maxRounds, maxPauseMs } = config.move;
   const rules = { announce, joinMs, stallMs, postCopy, maxRounds, maxPauseMs };
   const hypervisor = qemuHypervisor({ agents, sites, rules, log });
@@ -49,6 +54,7 @@ export async function qemuMachines(config: Config, store: Store, log: Log): Prom
     hypervisor,
     hosts: { ...remoteHosts(agents, config, log), declare, withdraw },
     close() {
+      unwatch();
       hypervisor.close();
       for (const agent of agents.values()) agent.close();
     },

@@ -39,6 +39,8 @@ export interface AgentClient {
   guest(vm: string, words: readonly string[]): Promise<string>;
   /** How far the site's clock is ahead of this process's, in milliseconds. */
   readonly clockAheadMs: number;
+  /** Uses other certificates from the next request on. Requests that are under way end first. */
+  renew(credentials: Credentials): void;
   close(): void;
 }
 
@@ -76,13 +78,15 @@ export function agentClient(
   credentials: Credentials,
   uplinks: () => readonly DeclaredUplink[] = () => [],
 ): AgentClient {
-  const agent = new Agent({
-    ...credentials,
-    keepAlive: true,
-    maxSockets: 8,
-    servername: site,
-    checkServerIdentity: (_host, certificate) => faultOfAgent(site, certificate),
-  });
+  const connections = (shown: Credentials) =>
+    new Agent({
+      ...shown,
+      keepAlive: true,
+      maxSockets: 8,
+      servername: site,
+      checkServerIdentity: (_host, certificate) => faultOfAgent(site, certificate),
+    });
+  let agent = connections(credentials);
   const where = url.startsWith('unix:')
     ? { socketPath: url.slice('unix:'.length), host: site }
     : { host: new URL(url).hostname, port: Number(new URL(url).port || 443) };
@@ -162,6 +166,13 @@ export function agentClient(
     },
     get clockAheadMs() {
       return clock.aheadMs;
+    },
+    renew(renewed) {
+      const former = agent;
+      agent = connections(renewed);
+      // Connections in use are closed when their request has ended.
+      former.maxFreeSockets = 0;
+      for (const socket of Object.values(former.freeSockets).flat()) socket?.destroy();
     },
     close: () => agent.destroy(),
   };

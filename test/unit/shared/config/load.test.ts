@@ -157,6 +157,14 @@ describe('refusals', () => {
         ':3: webhooks.1.name: repeats webhooks.0; give each once',
       ],
       ['bus: { url: "amqp://host:1" }', ':1: bus.url: there is no bus for "amqp://host:1"; give memory:, '],
+      [
+        'webhooks: [{ name: a, url: "http://fleet.example/", token: k3Jx9qLmZp0RtVw7 }]',
+        ':1: webhooks.0.url: would show the token',
+      ],
+      [
+        'tracing: { otlpUrl: "http://otel:4318", token: k3Jx9qLmZp0RtVw7 }',
+        ':1: tracing.otlpUrl: would show the token',
+      ],
       ['bus: { url: "nats://me:secret@host:1" }', ':1: bus.url: there is no bus for a url with a user in it'],
       [
         'bus: { url: "kafka://h:1", prefix: a/b }',

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { parseConfig } from '#shared/config/load.ts';
 
-const AUTH = { user: 'tagalong', password: 'secret' };
+const AUTH = { user: 'tagalong', password: 'of the services' };
 const PHONES = { user: 'ingest', password: 'other' };
 const at = (bus: object, mqtt: object, store: object = {}) =>
   JSON.stringify({ bus, store, ingest: { mqtt: { url: 'nats://a:4222', ...mqtt } } });

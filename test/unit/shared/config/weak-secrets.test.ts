@@ -55,7 +55,11 @@ describe('a placeholder of our examples', () => {
     const found = ['tagalong', 'qemu'].flatMap((name) => {
       const text = readFileSync(new URL(`../../../../deploy/${name}.example.yaml`, import.meta.url), 'utf8');
       const { http, ingest } = parse(text);
-      return [http.token, ingest.pseudonymKey, ...(text.match(/(?<=token: )replace-me\S+/g) ?? [])];
+      return [
+        http.token,
+        ingest.pseudonymKey,
+        ...(text.match(/(?<=token: )replace-me\S+|(?<=signingKey: )\S+/g) ?? []),
+      ];
     });
     expect(found.length).toBeGreaterThan(6);
     for (const placeholder of found) expect(weaknessOf(placeholder)).toContain('placeholder');
