@@ -128,7 +128,7 @@ describe('a dashboard that runs alone', () => {
       app.addHook('onRequest', async ({ url }) => void asked.push(url));
       for (const own of ['/metrics', '/readyz/own']) app.get(own, { config: { access: 'open' } }, async () => ({}));
     });
-    const url = await serve((surface) => createRelay([services], TOKEN).registerHttp(surface));
+    const url = await serve((surface) => createRelay([services], () => TOKEN).registerHttp(surface));
     // `fetch` would resolve the path itself.
     const status = await new Promise<number>((resolve, reject) => {
       const headers = { authorization: `Bearer ${TOKEN}` };
