@@ -11,6 +11,8 @@ const PROGRAMS = [
   ['ss', 'iproute2', '-V'],
   ['nft', 'nftables', '--version'],
   ['setpriv', 'util-linux', '--version'],
+  ['prlimit', 'util-linux', '--version'],
+  ['perl', 'perl', '-eprint "perl $^V"'],
   ['qemu-img', 'qemu-utils', '--version'],
 ] as const;
 

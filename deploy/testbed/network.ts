@@ -159,8 +159,8 @@ export async function openNetwork(topology: Topology): Promise<Network> {
     run,
     namespace: ns,
     exec,
-    spawn: (name, [program, ...args], options = {}) =>
-      spawn('ip', ['netns', 'exec', ns(name), program!, ...args], options),
+    // Not `ip netns exec`, which hides the control groups in /sys.
+    spawn: (name, argv, options = {}) => spawn('nsenter', [`--net=/run/netns/${ns(name)}`, '--', ...argv], options),
     site(name) {
       const i = sites.findIndex(({ site }) => site === name) + 1;
       return {

@@ -11,7 +11,7 @@ set -eu
 LEAST_QEMU=10
 
 # command:package
-NEEDED='ip:iproute2 tc:iproute2 openssl:openssl mptcpize:mptcpize haproxy:haproxy nft:nftables lz4:lz4 setpriv:util-linux'
+NEEDED='ip:iproute2 tc:iproute2 openssl:openssl mptcpize:mptcpize haproxy:haproxy nft:nftables lz4:lz4 setpriv:util-linux perl:perl'
 
 NEEDED_FOR_DELAY='linux.uml:user-mode-linux insmod:kmod'
 

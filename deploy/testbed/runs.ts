@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { ControlGroups } from '#services/agent/control-groups.ts';
 import { startTicks } from '#services/agent/process.ts';
 
 const run = promisify(execFile);
@@ -39,7 +40,16 @@ export async function removeRun(id: string): Promise<void> {
     for (const pid of stdout.split('\n').filter(Boolean)) kill(Number(pid));
   }
   for (const name of namespaces) await run('ip', ['netns', 'del', name]).catch(() => {});
+  await releaseGroups(`${RUNS}/${id}`);
   await rm(`${RUNS}/${id}`, { recursive: true, force: true });
+}
+
+/** Removes the control groups of VMs that ended together with their agents. */
+async function releaseGroups(path: string): Promise<void> {
+  const groups = await ControlGroups.find();
+  for (const site of await readdir(path).catch(() => [])) {
+    for (const vm of await readdir(`${path}/${site}`).catch(() => [])) await groups.release(`${path}/${site}/${vm}`);
+  }
 }
 
 /** Removes the remains of runs whose owner has ended. @returns their ids */

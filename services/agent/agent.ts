@@ -7,6 +7,7 @@ import type { InstanceStatus, OrderAnswer, SiteStatus } from '#shared/hypervisor
 import { type Log, serviceLog } from '#shared/log.ts';
 import { chooseAccel } from './accel.ts';
 import { lendDevices } from './confinement.ts';
+import { ControlGroups, RESOURCES } from './control-groups.ts';
 import type { Instance } from './instance.ts';
 import type { InstanceRecord } from './instance-record.ts';
 import { boundKeptDisks } from './kept.ts';
@@ -40,6 +41,9 @@ export interface QemuAgent {
   guest(vm: string, words: readonly string[]): Promise<string>;
 }
 
+const NO_LIMITS =
+  'no control group can be made for these resources, so VMs use them without limits; start the agent by its systemd unit, with systemd 254 or newer';
+
 /** Orders that abandon all waits of a VM: for clients, its guest, another site. */
 const ABANDONING = ['abort', 'discard', 'remove'];
 
@@ -50,9 +54,10 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
   /** The last order of each VM. */
   const queues = new Map<string, Promise<unknown>>();
   let config = given;
+  let controlGroups = ControlGroups.none();
   let calls: Awaited<ReturnType<typeof answerCalls>> | undefined;
   /** Empty until `start`. */
-  let vms = new SiteVms({ config, groups: [], records, log }, 0);
+  let vms = new SiteVms({ config, groups: [], controlGroups: ControlGroups.none(), records, log }, 0);
 
   const inTurn = <T>(vm: string, work: () => Promise<T>): Promise<T> => {
     const turn = (queues.get(vm) ?? Promise.resolve()).then(work, work);
@@ -80,7 +85,8 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
       await preparePaths(config);
       await boundKeptDisks(config.stateDir, config.keptDisksBytes);
       calls = await answerCalls();
-      vms = new SiteVms({ config, groups, records, log }, calls.port);
+      controlGroups = await ControlGroups.find();
+      vms = new SiteVms({ config, groups, controlGroups, records, log }, calls.port);
       const known = await records.load();
       for (const why of records.setAside.values()) {
         log.error({ code: 'STORE_RECORD_UNREADABLE', why }, 'a VM was set aside');
@@ -90,7 +96,10 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
         await vms.adopt(record);
         log.info({ vm: record.vm, ownership: record.ownership }, 'VM found again');
       }
-      log.info({ site: config.site, accel: config.qemu.accel }, 'agent started');
+      const { limited } = controlGroups;
+      log.info({ site: config.site, accel: config.qemu.accel, limits: limited }, 'agent started');
+      const missing = RESOURCES.filter((resource) => !limited.includes(resource));
+      if (missing.length > 0) log.warn({ missing }, NO_LIMITS);
     },
     async stop() {
       calls?.close();
@@ -100,7 +109,8 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
       const instances = await Promise.all(vms.all().map(statusOrRecord));
       const accel = config.qemu.accel === 'kvm' ? 'kvm' : 'tcg';
       const { site, endpoints } = config;
-      return { site, atMs: Date.now(), endpoints, answerPort: calls!.port, accel, instances };
+      const { limited: limits } = controlGroups;
+      return { site, atMs: Date.now(), endpoints, answerPort: calls!.port, accel, limits: [...limits], instances };
     },
     async order(vm, name, body) {
       checkVmName(vm);

@@ -5,9 +5,10 @@ import type { AgentConfig } from '#shared/config/agent.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { Machine } from '#shared/hypervisor/qemu/protocol.ts';
 import { foreignText } from '#shared/text.ts';
-import { SANDBOX } from './confinement.ts';
+import { settledLog } from './bounded-log.ts';
+import { SANDBOX, TUN } from './confinement.ts';
 import { deviceNames, macAddress } from './names.ts';
-import { inheritedPath } from './process.ts';
+import { type Inherited, inheritedFd } from './process.ts';
 
 /** How much of a guest's console is kept. A guest can write to it without end. */
 const CONSOLE_BYTES = 64 * 2 ** 10;
@@ -66,6 +67,7 @@ async function tailOf(path: string): Promise<string> {
 
 /** The last line of QEMU's log that is no warning. */
 export async function lastWords({ log }: QemuFiles): Promise<string> {
+  await settledLog(log);
   const said = await tailOf(log).catch(() => '');
   const lines = said.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('warning:'));
   return foreignText(lines.at(-1)) || 'its log is empty';
@@ -84,9 +86,19 @@ export function imageOf(images: Images, vm: string, machine: Machine): Images[st
   );
 }
 
-/** The files of an image that QEMU inherits open, in this order. */
-export function filesOf({ kernel, initrd }: Images[string]): string[] {
-  return [kernel, initrd].filter((path) => path !== undefined);
+/** The files that a VM's QEMU inherits open: those of its image, and {@link TUN} for each of its taps. */
+export function inheritedOf({ kernel, initrd }: Images[string]): Inherited[] {
+  const files = [kernel, initrd].filter((path) => path !== undefined);
+  return [
+    ...files.map((path) => ({ path, flags: 'r' }) as const),
+    ...[0, 1].map(() => ({ path: TUN, flags: 'r+' }) as const),
+  ];
+}
+
+/** The descriptors of a VM's taps among the files that its QEMU inherits, with their names. */
+export function tapsOf(vm: string, inherited: readonly Inherited[]): [fd: number, name: string][] {
+  const { taps } = deviceNames(vm);
+  return taps.map((name, nic) => [inheritedFd(inherited.length - taps.length + nic), name]);
 }
 
 /**
@@ -102,11 +114,11 @@ export function commandLine(
   { incoming, disk }: { readonly incoming: boolean; readonly disk: string },
 ): string[] {
   const image = imageOf(images, vm, machine);
-  const inherited = filesOf(image);
-  const file = (path: string) => inheritedPath(inherited.indexOf(path));
-  const { taps } = deviceNames(vm);
+  const inherited = inheritedOf(image);
+  const file = (wanted: string) => `/proc/self/fd/${inheritedFd(inherited.findIndex(({ path }) => path === wanted))}`;
+  const taps = tapsOf(vm, inherited);
   const card = (nic: 0 | 1) => [
-    ...['-netdev', `tap,id=net${nic},ifname=${taps[nic]},script=no,downscript=no`],
+    ...['-netdev', `tap,id=net${nic},fd=${taps[nic]![0]}`],
     ...[
       '-device',
       `virtio-net-pci,id=nic${nic},netdev=net${nic},mac=${macAddress(vm, nic)},host_mtu=${mtu},romfile=,bus=pcie.0,addr=${4 + nic}`,

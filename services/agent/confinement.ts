@@ -20,21 +20,70 @@ export function userOf(vm: string): number {
   return FIRST_ID + 1 + (Number.parseInt(shortName(vm), 16) % USERS);
 }
 
+/** The user of the processes that write the logs of QEMUs; no QEMU has it. */
+const READER = FIRST_ID;
+
 /** What QEMU's own filter of system calls refuses. */
 export const SANDBOX = ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'] as const;
 
-/** The command that runs a program as the user of a VM. @param groups of {@link lendDevices} */
-export function asUser(vm: string, groups: readonly number[], program: string, args: readonly string[]) {
-  const user = `${userOf(vm)}`;
-  const who = ['--reuid', user, '--regid', user, '--groups', groups.join(','), '--inh-caps=-all', '--no-new-privs'];
-  return { program: 'setpriv', args: [...who, '--', program, ...args] };
+/** A program and its arguments. */
+export interface Command {
+  readonly program: string;
+  readonly args: readonly string[];
 }
 
+/** A disk's file has also QEMU's own tables and marks of changed pieces. */
+const FILE_SHARE = 2;
+const FILE_OVERHEAD_BYTES = 64 * 2 ** 20;
+
 /**
- * Devices that QEMU opens. Each of them is made for users without privileges: a tap can be opened by its owner alone, and page faults
- * for post-copy can be handled only by the process that has them.
+ * The command that runs a program as the user of a VM. None of its files can become larger than twice the disk and 64 MiB, and it
+ * leaves no image of its memory when it crashes.
+ * @param groups of {@link lendDevices}
  */
-const DEVICES = ['/dev/net/tun', '/dev/userfaultfd'];
+export function asUser(
+  { vm, diskBytes, groups }: { readonly vm: string; readonly diskBytes: number; readonly groups: readonly number[] },
+  { program, args }: Command,
+): Command {
+  const fileBytes = FILE_SHARE * diskBytes + FILE_OVERHEAD_BYTES;
+  const user = ['setpriv', ...asId(userOf(vm)), '--groups', groups.join(','), '--', program, ...args];
+  return { program: 'prlimit', args: [`--fsize=${fileBytes}:${fileBytes}`, '--core=0:0', '--', ...user] };
+}
+
+/** The command that runs a program which only reads what a QEMU prints. */
+export function asReader(program: string, args: readonly string[]): Command {
+  return { program: 'setpriv', args: [...asId(READER), '--clear-groups', '--', program, ...args] };
+}
+
+function asId(id: number): string[] {
+  return ['--reuid', `${id}`, '--regid', `${id}`, '--inh-caps=-all', '--no-new-privs'];
+}
+
+/** Device of the taps. The agent opens it, not QEMU. */
+export const TUN = '/dev/net/tun';
+
+/**
+ * Makes taps of inherited descriptors, and runs a program that then has them. Perl, because neither Node nor a shell has this system
+ * call (`TUNSETIFF`, with the flags IFF_TAP, IFF_NO_PI and IFF_VNET_HDR of Linux). Arguments: the number of taps, descriptor and name of
+ * each, the program and its arguments.
+ */
+const OPEN_TAPS = `
+$^F = 1023;
+for (1 .. shift) {
+  my ($fd, $name) = splice @ARGV, 0, 2;
+  open $tap{$name}, "+<&=", $fd or die "descriptor $fd: $!\n";
+  ioctl $tap{$name}, 0x400454ca, pack("a16 s x22", $name, 0x5002) or die "tap $name: $!\n";
+}
+exec { $ARGV[0] } @ARGV or die "$ARGV[0]: $!\n";
+`;
+
+/** The command that runs another one with some taps open. @param taps by descriptor, each of which is {@link TUN} */
+export function withTaps(taps: readonly (readonly [fd: number, name: string])[], { program, args }: Command): Command {
+  return { program: 'perl', args: ['-e', OPEN_TAPS, `${taps.length}`, ...taps.flat().map(String), program, ...args] };
+}
+
+/** Devices that QEMU opens. They are made for users without privileges: only a process itself can handle its page faults for post-copy. */
+const DEVICES = ['/dev/userfaultfd'];
 const KVM = '/dev/kvm';
 
 /**

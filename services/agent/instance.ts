@@ -52,6 +52,11 @@ export class Instance {
     return true;
   }
 
+  /** Limits what its QEMU may use of this host. @param more further processes of this VM */
+  limit(...more: number[]): Promise<void> {
+    return this.#vm.limit(...more);
+  }
+
   /** Makes the TagalongError QEMU_GONE, with the reason why its QEMU ended. */
   whyGone(): Promise<TagalongError> {
     return this.#vm.whyGone();

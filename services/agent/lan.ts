@@ -11,10 +11,9 @@
  * ```
  */
 import type { AgentConfig } from '#shared/config/agent.ts';
-import { userOf } from './confinement.ts';
 import type { InstanceRecord, MoveRecord } from './instance-record.ts';
 import { deviceNames, stretchIds } from './names.ts';
-import { clearAllRules, guard } from './packet-rules.ts';
+import { admit, clearAllRules, clearTunnelRules, guard, TUNNEL_PORT } from './packet-rules.ts';
 import { batch } from './process.ts';
 
 type Lan = AgentConfig['lan'];
@@ -25,8 +24,8 @@ export async function plug(lan: Lan, record: Pick<InstanceRecord, 'vm' | 'nic' |
   await unplug(vm);
   const { taps } = deviceNames(vm);
   await batch('ip', [
-    // Of the user of its QEMU, who needs no privilege to open it.
-    ...taps.map((tap) => ['tuntap', 'add', 'dev', tap, 'mode', 'tap', 'user', userOf(vm)]),
+    // Without an owner anybody could open it.
+    ...taps.map((tap) => ['tuntap', 'add', 'dev', tap, 'mode', 'tap', 'user', 0]),
     ...taps.map((tap) => ['link', 'set', tap, 'mtu', lan.mtu, 'up']),
   ]);
   await guard(record, [taps[nic]]);
@@ -57,9 +56,11 @@ export async function stretch(
   const { local, remote } = move.stretch;
   const tunnel = (device: string, id: number) => [
     ...['link', 'add', device, 'mtu', lan.mtu, 'type', 'vxlan', 'id', id],
-    ...['local', local, 'remote', remote, 'dstport', 4789],
+    // It sends to the other site alone, whatever addresses frames claim to come from.
+    ...['local', local, 'remote', remote, 'dstport', TUNNEL_PORT, 'nolearning'],
   ];
   await relax(vm);
+  await admit(vm, move.stretch, [ids.newLan, ids.oldLan]);
   await batch('ip', [
     tunnel(newLan, ids.newLan),
     tunnel(oldLan, ids.oldLan),
@@ -82,4 +83,5 @@ export async function relax(vm: string): Promise<void> {
     [newLan, oldLan, bridge].map((device) => ['link', 'del', device]),
     true,
   );
+  await clearTunnelRules(vm);
 }

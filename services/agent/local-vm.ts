@@ -8,6 +8,7 @@ import { TagalongError } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
 import { lastWords, type QemuFiles, qemuFiles } from './command-line.ts';
 import { closeFolder } from './confinement.ts';
+import { type ControlGroups, limitsOf } from './control-groups.ts';
 import type { Certificates } from './encryption.ts';
 import { askGuest, takeAddress, untilJoined, untilTaken } from './guest.ts';
 import type { InstanceRecord, MoveRecord } from './instance-record.ts';
@@ -22,6 +23,7 @@ export interface AgentContext {
   readonly records: Records;
   /** The groups that QEMU needs to open its devices. */
   readonly groups: readonly number[];
+  readonly controlGroups: ControlGroups;
   readonly log: Log;
 }
 
@@ -168,9 +170,20 @@ export class LocalVm {
     this.#isAbandoned = false;
   }
 
+  /** Limits what QEMU may use of this host. A VM that cannot be limited runs on. @param more further processes of this VM */
+  async limit(...more: number[]): Promise<void> {
+    const { config, controlGroups } = this.context;
+    const limits = limitsOf(this.#record.machine, config.qemu.accel === 'kvm' ? 'kvm' : 'tcg');
+    const pids = [this.#record.qemu.pid, ...more];
+    await controlGroups
+      .confine(this.files.folder, limits, pids)
+      .catch((err) => this.log.warn({ err }, 'the VM runs without limits for processor, memory and tasks'));
+  }
+
   /** Ends QEMU and waits until it is gone. */
-  end(): Promise<void> {
-    return end(this.#record.qemu);
+  async end(): Promise<void> {
+    await end(this.#record.qemu);
+    await this.context.controlGroups.release(this.files.folder);
   }
 
   /** Closes the monitor; QEMU continues. */

@@ -76,6 +76,37 @@ export async function guard(
   ]);
 }
 
+/** VXLAN (RFC 7348). */
+export const TUNNEL_PORT = 4789;
+
+/**
+ * Lets in the frames of a move's stretched LANs from the other site's address alone. The kernel takes frames of other networks from
+ * nobody, because no device has their number. Replaces earlier rules.
+ * @param ids the numbers of the LANs, 24 bits
+ */
+export async function admit(
+  vm: string,
+  { remote, local }: MoveRecord['stretch'],
+  ids: readonly number[],
+): Promise<void> {
+  const table = tunnelTable(vm);
+  const ip = isIPv4(remote) ? 'ip' : 'ip6';
+  // The number follows 8 bytes of UDP and 4 of VXLAN.
+  const frames = ['udp', 'dport', TUNNEL_PORT, '@th,96,24', ...setOf(ids)];
+  await nft([
+    ...forget(table),
+    ['add', 'table', ...table],
+    ['add', 'chain', ...table, 'in', '{', 'type', 'filter', 'hook', 'input', 'priority', 0, ';', '}'],
+    ['add', 'rule', ...table, 'in', ip, 'saddr', remote, ip, 'daddr', local, ...frames, 'accept'],
+    ['add', 'rule', ...table, 'in', ...frames, 'drop'],
+  ]);
+}
+
+/** Removes the rules of the stretched LANs, once these are gone. Harmless where there are none. */
+export async function clearTunnelRules(vm: string): Promise<void> {
+  await nft(forget(tunnelTable(vm)));
+}
+
 /** Stops the duplication, and takes the fence away. Harmless where there is neither. */
 export async function clearRules(vm: string): Promise<void> {
   await nft([...forget(mirrorTable(vm)), ...forget(fenceTable(vm))]);
@@ -83,11 +114,12 @@ export async function clearRules(vm: string): Promise<void> {
 
 /** Removes all rules of a VM that is here no more. Harmless where there are none. */
 export async function clearAllRules(vm: string): Promise<void> {
-  await nft([mirrorTable(vm), fenceTable(vm), guardTable(vm)].flatMap(forget));
+  await nft([mirrorTable(vm), fenceTable(vm), guardTable(vm), tunnelTable(vm)].flatMap(forget));
 }
 
 const mirrorTable = (vm: string): Words => ['netdev', `tagalong-${shortName(vm)}`];
 const guardTable = (vm: string): Words => ['netdev', `tagalong-own-${shortName(vm)}`];
+const tunnelTable = (vm: string): Words => ['inet', `tagalong-tunnel-${shortName(vm)}`];
 const fenceTable = (vm: string): Words => ['inet', `tagalong-${shortName(vm)}`];
 const setOf = (members: Words): Words => ['{', members.join(','), '}'];
 /** `delete` fails where there is no table, so it is added first. */

@@ -1,6 +1,7 @@
 /** QEMU processes: they outlive the agent that started them, and are found again by id and start time. */
-import { execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { type FileHandle, open, readdir, readFile } from 'node:fs/promises';
+import type { Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import { until } from '#shared/clock/retry.ts';
 import { TagalongError } from '#shared/errors.ts';
@@ -15,36 +16,47 @@ export interface ProcessId {
   readonly startTicks: number;
 }
 
-/** The path of the `index`-th inherited file, as the program itself can open it. */
-export function inheritedPath(index: number): string {
-  return `/proc/self/fd/${3 + index}`;
+/** The descriptor of the `index`-th inherited file. */
+export function inheritedFd(index: number): number {
+  return 3 + index;
+}
+
+/** A file that a program gets open, because it may not be allowed to open it itself. */
+export interface Inherited {
+  readonly path: string;
+  readonly flags: 'r' | 'r+';
 }
 
 /**
- * Starts a program that goes on when its parent ends; what it prints goes to a file.
- * @param inherited files that it gets open for reading, because it may not be allowed to look into their folders
+ * Starts a program that goes on when its parent ends.
+ * @param output gets what it prints
+ * @param inherited files that it gets open, from descriptor 3 on
  */
 export async function startDetached(
   program: string,
   args: readonly string[],
-  logPath: string,
-  inherited: readonly string[] = [],
+  output: Writable | 'inherit',
+  inherited: readonly Inherited[] = [],
 ): Promise<ProcessId> {
-  const log = await open(logPath, 'a', 0o600);
   const files: FileHandle[] = [];
   try {
-    for (const path of inherited) files.push(await open(path));
-    const stdio = ['ignore' as const, log.fd, log.fd, ...files.map(({ fd }) => fd)];
+    for (const { path, flags } of inherited) files.push(await open(path, flags));
+    const stdio = ['ignore' as const, output, output, ...files.map(({ fd }) => fd)];
     const child = spawn(program, args, { detached: true, stdio });
-    await new Promise<void>((resolve, reject) => {
-      child.once('spawn', resolve);
-      child.once('error', reject);
-    });
+    await spawned(child);
     child.unref();
     return { pid: child.pid!, startTicks: (await startTicks(child.pid!)) ?? 0 };
   } finally {
-    for (const file of [log, ...files]) await file.close();
+    for (const file of files) await file.close();
   }
+}
+
+/** Resolves once a program runs. @throws the error of the system where it cannot be started */
+export function spawned(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', reject);
+  });
 }
 
 /** True while that very process runs; a zombie does not. */

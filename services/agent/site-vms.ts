@@ -3,8 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { TagalongError } from '#shared/errors.ts';
 import type { LanAddress, OrderBody, ReceiveOrder, ReceiverInfo } from '#shared/hypervisor/qemu/protocol.ts';
 import { freeAddress } from './addresses.ts';
-import { clearSockets, commandLine, filesOf, imageOf, qemuFiles } from './command-line.ts';
-import { asUser, giveFile, openFolder } from './confinement.ts';
+import { openBoundedLog } from './bounded-log.ts';
+import { clearSockets, commandLine, imageOf, inheritedOf, qemuFiles, tapsOf } from './command-line.ts';
+import { asUser, giveFile, openFolder, withTaps } from './confinement.ts';
 import { Instance } from './instance.ts';
 import type { InstanceRecord, MoveRecord } from './instance-record.ts';
 import { takeKeptDisk } from './kept.ts';
@@ -12,7 +13,7 @@ import { plug, stretch } from './lan.ts';
 import { createDisk, exists, topLayer } from './layers.ts';
 import type { AgentContext } from './local-vm.ts';
 import { freePort } from './ports.ts';
-import { startDetached } from './process.ts';
+import { isAlive, startDetached } from './process.ts';
 import { reachable } from './reach.ts';
 
 /** Owns the instances of one site. Orders to one VM have to come one after the other. */
@@ -51,6 +52,8 @@ export class SiteVms {
   async adopt(record: InstanceRecord): Promise<void> {
     const instance = new Instance(this.#context, record);
     this.#instances.set(record.vm, instance);
+    // Again, because an earlier agent may have known no limits, and systemd may have taken them away with that agent.
+    if (await isAlive(record.qemu)) await instance.limit();
     await instance.adopt();
   }
 
@@ -176,11 +179,16 @@ export class SiteVms {
     }
     for (const layer of [files.disk, files.overlay]) if (await exists(layer)) await giveFile(layer, folder);
     await plug(config.lan, base);
-    const command = asUser(vm, groups, config.qemu.binary, args);
-    const qemu = await startDetached(command.program, command.args, files.log, filesOf(image));
+    const inherited = inheritedOf(image);
+    const confined = asUser({ vm, diskBytes, groups }, { program: config.qemu.binary, args });
+    const command = withTaps(tapsOf(vm, inherited), confined);
+    const log = await openBoundedLog(files.log);
+    const starting = startDetached(command.program, command.args, log.input, inherited);
+    const qemu = await starting.finally(() => log.input.destroy());
     const record: InstanceRecord = { ...base, qemu };
-    await records.save(record);
     const instance = new Instance(this.#context, record);
+    await instance.limit(log.pid);
+    await records.save(record);
     this.#instances.set(vm, instance);
     return instance;
   }

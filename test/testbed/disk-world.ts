@@ -104,10 +104,10 @@ export class DiskWorld {
       ...['-nodefaults', '-display', 'none', '-machine', 'q35,accel=tcg', '-m', '32M'],
       ...['-qmp', `unix:${files.monitor},server=on,wait=off`, ...diskArguments(top), ...more],
     ];
-    const id = await startDetached('qemu-system-x86_64', args, files.log);
+    const id = await startDetached('qemu-system-x86_64', args, 'inherit');
     this.#started.push(id);
     const qmp = await openQmpOf(id, files.monitor);
-    if (qmp === undefined) throw new Error(await readFile(files.log, 'utf8'));
+    if (qmp === undefined) throw new Error('QEMU has ended at once; it printed why');
     return { id, qmp };
   }
 

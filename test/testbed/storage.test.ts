@@ -1,12 +1,13 @@
 /** A disk without shared storage moves with its VM while the guest writes to it. */
-import { appendFile, readFile, stat, writeFile } from 'node:fs/promises';
+import { appendFile, readdir, readFile, readlink, stat, writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { moveVm, RULES, specOf, startVm, until } from '#deploy/testbed/moves.ts';
 import { topologies } from '#deploy/testbed/topology.ts';
 import { openTestBed, type TestBed } from '#deploy/testbed/world.ts';
 import { qemuFiles } from '#services/agent/command-line.ts';
-import { userOf } from '#services/agent/confinement.ts';
-import { shortName } from '#services/agent/names.ts';
+import { TUN, userOf } from '#services/agent/confinement.ts';
+import { limitsOf, placesOf, RESOURCES, type Resource } from '#services/agent/control-groups.ts';
+import { deviceNames, shortName } from '#services/agent/names.ts';
 import { onlyLong } from '../long.ts';
 import { onTestBed } from './needs.ts';
 
@@ -49,6 +50,29 @@ onTestBed('storage of a real VM', () => {
   };
   const verified = async () => (await guest('disk-verify')).split(' ').map(Number) as [number, number];
   const filesAt = (site: string) => qemuFiles(`${bed.network.run.path}/${site}/${shortName(vm)}`);
+  /** The limits of the control groups of a process. */
+  const isLimited = async (pid: number) => {
+    const { limits } = await bed.agents.get(at)!.status();
+    expect(limits).toEqual(RESOURCES);
+    const { memoryBytes, tasks } = limitsOf({ image: 'default', vcpus: 1, spec }, 'tcg');
+    const own = await readFile(`/proc/${pid}/cgroup`, 'utf8');
+    const places = placesOf(await readFile('/proc/self/mountinfo', 'utf8'), own);
+    const of = (resource: Resource) => places.find(({ resources }) => resources.includes(resource))!;
+    const value = async (resource: Resource, names: readonly [v1: string, v2: string]) =>
+      Number(await readFile(`${of(resource).base}/${names[of(resource).version - 1]}`, 'utf8'));
+    for (const resource of RESOURCES) expect(of(resource).base).toContain('/tagalong-');
+    expect(await value('memory', ['memory.limit_in_bytes', 'memory.max'])).toBe(memoryBytes - (memoryBytes % 4096));
+    expect(await value('pids', ['pids.max', 'pids.max'])).toBe(tasks);
+  };
+  /** Both taps were opened by the agent: they belong to root, and QEMU got their descriptors. */
+  const hasTapsOpen = async (pid: number) => {
+    const open = await Promise.all((await readdir(`/proc/${pid}/fd`)).map((fd) => readlink(`/proc/${pid}/fd/${fd}`)));
+    expect(open.filter((path) => path === TUN)).toHaveLength(2);
+    for (const tap of deviceNames(vm).taps) {
+      const shown = await bed.network.exec(at, ['ip', '-json', '-details', 'link', 'show', tap]);
+      expect(JSON.parse(shown)[0].linkinfo.info_data).toMatchObject({ type: 'tap', user: 'root' });
+    }
+  };
   /** Reads from /proc what the QEMU of the VM may do. */
   const isConfined = async () => {
     const { folder, disk } = filesAt(at);
@@ -61,6 +85,8 @@ onTestBed('storage of a real VM', () => {
     for (const name of ['CapInh', 'CapPrm', 'CapEff', 'CapAmb']) expect(Number(`0x${said(name)}`), name).toBe(0);
     expect({ privileges: said('NoNewPrivs'), filter: said('Seccomp') }).toEqual({ privileges: ['1'], filter: ['2'] });
     expect(said('Groups')).not.toContain('0');
+    await isLimited(qemu.pid);
+    await hasTapsOpen(qemu.pid);
     // It can use its own disk, and can put nothing into its folder.
     expect(await stat(disk)).toMatchObject({ uid: user, mode: 0o100600 });
     expect(await stat(folder)).toMatchObject({ uid: 0, gid: user, mode: 0o040710 });

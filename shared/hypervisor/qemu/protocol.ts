@@ -242,6 +242,8 @@ export const SiteStatus = Type.Object({
   /** The port of its reachability check. */
   answerPort: Port,
   accel: Type.Enum(['kvm', 'tcg']),
+  /** What its VMs can use only up to a limit: `memory`, `pids`, `cpu`. */
+  limits: Type.Optional(Type.Array(Type.String({ maxLength: 64 }), { maxItems: 16 })),
   instances: Type.Array(InstanceStatus, { maxItems: 10_000 }),
 });
 /** The state of a site, as its agent reports it. */
