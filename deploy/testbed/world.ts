@@ -83,7 +83,7 @@ export async function openTestBed(topology: Topology, { qemu = {} }: TestBedOpti
 
   const startAgent = async (site: string) => {
     const agentItself = [process.execPath, MAIN, 'agent', '--config', `${path}/${site}.yaml`];
-    const command = ['setpriv', '--bounding-set', await agentCapabilities(), '--', ...agentItself];
+    const command = [...(await confinedAsUnderSystemd()), ...agentItself];
     const child = watchChild(network.spawn(site, command, { stdio: ['ignore', 'ignore', 'pipe'] }));
     processes.set(site, child);
     const agent = agents.get(site)!;
@@ -167,11 +167,15 @@ export async function openTestBed(topology: Topology, { qemu = {} }: TestBedOpti
 /** Skips the kernel's tests of its own ciphers, which take a tenth of a guest's boot under emulation. */
 const APPEND = 'console=ttyS0 quiet cryptomgr.notests';
 
-/** The capabilities of an agent under systemd, in the form of setpriv: the agents here have no more. */
-async function agentCapabilities(): Promise<string> {
+/** The beginning of a command that runs an agent with the capabilities that it has under systemd, and as strict about new ones and files. */
+async function confinedAsUnderSystemd(): Promise<string[]> {
   const unit = await readFile(`${ROOT}deploy/systemd/tagalong-agent.service`, 'utf8');
-  const names = /^CapabilityBoundingSet=(.*)$/m.exec(unit)![1]!.split(' ');
-  return ['-all', ...names.map((name) => `+${name.replace('CAP_', '').toLowerCase()}`)].join(',');
+  const value = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(unit)![1]!;
+  const names = value('CapabilityBoundingSet').split(' ');
+  const set = ['-all', ...names.map((name) => `+${name.replace('CAP_', '').toLowerCase()}`)].join(',');
+  const privileges = value('NoNewPrivileges') === 'true' ? ['--no-new-privs'] : [];
+  const umask = ['sh', '-c', `umask ${value('UMask')} && exec "$@"`, 'sh'];
+  return [...umask, 'setpriv', ...privileges, '--bounding-set', set, '--'];
 }
 
 /** Builds the guest image unless it exists. */
