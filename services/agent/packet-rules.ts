@@ -43,8 +43,8 @@ export async function fence(vm: string, endpoints: readonly Endpoint[], ports: r
 }
 
 /**
- * Lets a VM send to its site's LAN from its own MAC and address alone: it can pose as no other VM and as no gateway. The same holds
- * for what the other site of a move sends to the LAN through the tunnel. Replaces earlier rules.
+ * Lets a VM send to its site's LAN from its own MAC and address alone: it can pose as no other VM and as no gateway, and it gives no
+ * addresses to others. The same holds for what the other site of a move sends to the LAN through the tunnel. Replaces earlier rules.
  * @param devices by which packets of the VM come to the LAN
  */
 export async function guard(
@@ -62,6 +62,8 @@ export async function guard(
     ['ip', 'saddr', '!=', lan.address],
     ['ip6', 'saddr', '!=', ...setOf(['fe80::/10', '::'])],
     ['icmpv6', 'type', 'nd-router-advert'],
+    // Answers of DHCP and DHCPv6 servers.
+    ['udp', 'sport', ...setOf([67, 547])],
   ];
   await nft([
     ...forget(table),
