@@ -3,7 +3,8 @@
  * shared/state-machine, and xstate's own `transition()`.
  */
 import { transition } from 'xstate';
-import { vmMachine, wouldNotTransition } from '#shared/policy/decide/machine.ts';
+import { wouldNotTransition } from '#shared/policy/decide/guards.ts';
+import { vmMachine } from '#shared/policy/decide/machine.ts';
 import type { Evaluation } from '#shared/policy/evaluate/evaluation.ts';
 import { newVmContext } from '#shared/policy/state/vm-context.ts';
 import { stepper } from '#shared/state-machine/stepper.ts';

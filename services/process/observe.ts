@@ -5,7 +5,7 @@ import type { Clock } from '#shared/clock/clock.ts';
 import { metricsOf } from '#shared/connection/counters.ts';
 import { PHASES } from '#shared/events/index.ts';
 import type { Machines } from '#shared/hypervisor/hosts.ts';
-import type { MigrationState } from '#shared/migration/machine.ts';
+import type { MigrationState } from '#shared/migration/context.ts';
 import { VM_STATES } from '#shared/policy/state/vm-context.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';

@@ -1,7 +1,7 @@
 /** The gaps that clients reported during a migration. The median keeps one lying client from deciding the figure. */
 import { MAX_USERS_PER_VM } from '../events/bounds.ts';
 import type { Data } from '../events/index.ts';
-import type { Migration } from './machine.ts';
+import type { Migration } from './context.ts';
 
 export class ClientGaps {
   readonly #byMigration = new Map<string, Map<string, number>>();

@@ -1,7 +1,7 @@
 /** Makes the context of a new migration, and reduces one whose record or events were refused as too large. */
 import type { Data } from '../events/index.ts';
 import { NOTHING_MEASURED } from '../model/measured.ts';
-import type { Migration } from './machine.ts';
+import type { Migration } from './context.ts';
 
 /** The context of a migration before its first state. @param paths ids of the paths between both sites */
 export function newMigration(decided: Data<'placement.decided.v1'>, paths: readonly string[]): Migration {

@@ -12,16 +12,9 @@ import { NOTHING_MEASURED } from '../model/measured.ts';
 import { type Stepper, stepper } from '../state-machine/stepper.ts';
 import { Agenda } from '../time/agenda.ts';
 import { Admission } from './admission.ts';
+import { type Migration, type MigrationEvent, type MigrationState, TERMINAL } from './context.ts';
 import { ClientGaps } from './gaps.ts';
-import {
-  type Migration,
-  type MigrationAction,
-  type MigrationEvent,
-  type MigrationMachine,
-  type MigrationState,
-  migrationMachine,
-  TERMINAL,
-} from './machine.ts';
+import { type MigrationAction, type MigrationMachine, migrationMachine } from './machine.ts';
 import { newMigration, seqOfCancelled, truncated, withoutOversized } from './migration.ts';
 import { Occupancy } from './occupancy.ts';
 import type { KeptRecord, MigrationEntry, MigrationsOutput, Order } from './output.ts';

@@ -1,6 +1,6 @@
 import type { Phase } from '../events/index.ts';
 import type { Move } from '../hypervisor/hypervisor.ts';
-import type { Migration, MigrationState } from './machine.ts';
+import type { Migration, MigrationState } from './context.ts';
 import type { OutgoingEvent } from './to-event.ts';
 
 /** The output of the migrator's core since the last `drain`. */

@@ -3,7 +3,7 @@
  * moves, and not beyond what time and paths allow.
  */
 import type { Measured } from '../hypervisor/hypervisor.ts';
-import type { Migration } from './machine.ts';
+import type { Migration } from './context.ts';
 
 /** The mark of a move whose figures were reduced, among `degraded`. */
 export const IMPLAUSIBLE = 'implausible-figures';

@@ -5,7 +5,7 @@ import { MAX_REASON, MAX_WORD } from '../events/bounds.ts';
 import { type Fact, type Figures, PHASES } from '../events/index.ts';
 import type { Report } from '../hypervisor/hypervisor.ts';
 import { foreignText } from '../text.ts';
-import type { Migration } from './machine.ts';
+import type { Migration } from './context.ts';
 
 /** A fact with its id, which is the same each time it is published. */
 export interface OutgoingEvent {

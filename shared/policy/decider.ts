@@ -6,13 +6,9 @@ import type { Explanation } from '../events/index.ts';
 import { type Stepper, stepper } from '../state-machine/stepper.ts';
 import { Agenda } from '../time/agenda.ts';
 import { decisionEvent, explanation, unexplained } from './decide/decision.ts';
-import {
-  type DecideParams,
-  type MachineEvent,
-  type VmMachine,
-  vmMachine,
-  wouldNotTransition,
-} from './decide/machine.ts';
+import { wouldNotTransition } from './decide/guards.ts';
+import { type VmMachine, vmMachine } from './decide/machine.ts';
+import type { DecideParams, MachineEvent } from './decide/machine-events.ts';
 import { reasonOf } from './evaluate/evaluation.ts';
 import type { VmEvaluator } from './evaluate/evaluator.ts';
 import { movesInLastHour } from './evaluate/filters.ts';
@@ -116,7 +112,10 @@ export class Decider {
     const { traffic, output } = this.#parts;
     const before = vm.state;
     const { state, context, actions } = this.#step(before, vm.context, event);
-    for (const { params } of actions) this.decide(vm, params, context.seq, event.atMs);
+    // All other actions change the context only.
+    for (const action of actions) {
+      if (action.type === 'decide') this.decide(vm, action.params, context.seq, event.atMs);
+    }
     if (context.move !== null && vm.context.move === null) traffic.add({ ...context.move, vm: vm.id, spec: vm.spec });
     vm.state = state;
     vm.context = context;

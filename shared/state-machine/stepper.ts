@@ -7,6 +7,8 @@
  * machine, and 0.01 µs for the guard check of a VM whose state does not change. One core has to decide on 500,000 positions a second,
  * which leaves 2 µs for each.
  *
+ * Guards and actions may be names that `setup` declares, with parameters; they are looked up once, when the stepper is made.
+ *
  * The stepper is exact because it accepts flat machines only, without nesting, entry, exit, eventless transitions and wildcards. In
  * such a machine an event takes the first transition of its state whose guard holds, and the actions of that transition run in order.
  * `stepper` refuses any other machine.
@@ -40,18 +42,26 @@ export type Stepper<Machine extends AnyStateMachine> = (
 ) => Step<Machine>;
 
 /** An action in the compiled form of a machine, as xstate has it. */
-type Given = Assign<((args: Args) => object) | Readonly<Record<string, unknown>>> | Declared;
+type Given = Assign<Assignment | Readonly<Record<string, unknown>>> | Named;
 /** The same as the stepper applies it. */
-type Listed = Assign<(args: Args) => object> | Declared;
+type Listed = Assign<(args: Args) => object> | Named;
+type Assignment = (args: Args, params: unknown) => object;
 interface Assign<Assignment> {
   readonly type: 'xstate.assign';
   readonly assignment: Assignment;
 }
-interface Declared {
+/** The name of a guard or an action that `setup` declares, with its parameters or a function that makes them. */
+interface Named {
   readonly type: string;
   readonly params?: unknown;
 }
+type Guard = (args: Args, params: unknown) => boolean;
 type Args = { readonly context: unknown; readonly event: unknown };
+/** The guards and actions that `setup` declares. */
+interface Implementations {
+  readonly guards: Readonly<Record<string, Guard | undefined>>;
+  readonly actions: Readonly<Record<string, Given | undefined>>;
+}
 
 /** A transition in the form that the stepper uses. */
 interface Listing {
@@ -66,8 +76,7 @@ const NONE: readonly never[] = [];
 /**
  * Makes the stepper of a machine.
  * @param assigns what each `assign` of the machine returns: the changed members, or a whole context, which need not be copied again
- * @throws Error if the machine is not flat, has wildcards or guards by name, or has an action that is neither `assign` nor declared
- * in `setup`
+ * @throws Error if the machine is not flat, has wildcards, or has a guard or an action that `setup` does not declare
  */
 export function stepper<Machine extends AnyStateMachine>(
   machine: Machine,
@@ -77,8 +86,9 @@ export function stepper<Machine extends AnyStateMachine>(
     throw new Error('the machine is not flat: it has transitions beside its states');
   const listings = new Map<string, ReadonlyMap<string, readonly Listing[]>>();
   for (const node of Object.values(machine.states)) {
-    assertFlat(node);
-    listings.set(node.key, listingsOf(node));
+    const implementations = machine.implementations as unknown as Implementations;
+    assertFlat(node, implementations);
+    listings.set(node.key, listingsOf(node, implementations));
   }
   return (state, context, event) => {
     const chosen = firstThatHolds(listings.get(state)?.get(event.type) ?? NONE, { context, event });
@@ -110,42 +120,74 @@ function firstThatHolds(listed: readonly Listing[], args: Args): Listing | undef
   return undefined;
 }
 
-function listingsOf(node: AnyStateMachine['states'][string]): ReadonlyMap<string, readonly Listing[]> {
+function listingsOf(
+  node: AnyStateMachine['states'][string],
+  implementations: Implementations,
+): ReadonlyMap<string, readonly Listing[]> {
   return new Map(
     [...node.transitions].map(([event, transitions]) => [
       event,
       transitions.map(({ guard, target, actions }) => ({
-        guard: guard as Listing['guard'],
+        guard: guardOf(guard as Guard | Named | string | undefined, implementations),
         target: target?.[0]?.key,
-        actions: (actions as unknown as readonly Given[]).map(compiled),
+        actions: (actions as unknown as readonly (Given | string)[]).map((action) => actionOf(action, implementations)),
       })),
     ]),
   );
 }
 
+/** The guard as a function of the context and the event. */
+function guardOf(guard: Guard | Named | string | undefined, { guards }: Implementations): Listing['guard'] {
+  if (guard === undefined || typeof guard === 'function') return guard as Listing['guard'];
+  const { type, params } = named(guard);
+  const declared = guards[type]!;
+  return (args) => declared(args, valueOf(params, args));
+}
+
+/** The action as the stepper applies it: an `assign` becomes a function of the context and the event. */
+function actionOf(action: Given | string, { actions }: Implementations): Listed {
+  const given = named(action);
+  if ('assignment' in given) return { type: given.type, assignment: assignmentOf(given.assignment, undefined) };
+  const declared = actions[given.type]!;
+  if (!('assignment' in declared)) return given;
+  return { type: declared.type, assignment: assignmentOf(declared.assignment, given.params) };
+}
+
 /** Members that are functions are called; without any, the object itself is what is assigned. */
-function compiled(action: Given): Listed {
-  if (!('assignment' in action)) return action;
-  const { type, assignment } = action;
-  if (typeof assignment === 'function') return { type, assignment };
+function assignmentOf(
+  assignment: Assignment | Readonly<Record<string, unknown>>,
+  params: unknown,
+): (args: Args) => object {
+  if (typeof assignment === 'function') return (args) => assignment(args, valueOf(params, args));
   const entries = Object.entries(assignment);
-  if (entries.every(([, value]) => typeof value !== 'function')) return { type, assignment: () => assignment };
-  return {
-    type,
-    assignment: (args) =>
-      Object.fromEntries(entries.map(([key, value]) => [key, typeof value === 'function' ? value(args) : value])),
+  if (entries.every(([, value]) => typeof value !== 'function')) return () => assignment;
+  return (args) => {
+    const given = valueOf(params, args);
+    return Object.fromEntries(
+      entries.map(([key, value]) => [key, typeof value === 'function' ? value(args, given) : value]),
+    );
   };
 }
 
-function assertFlat(node: AnyStateMachine['states'][string]): void {
+const named = <T extends object>(given: T | string): T | Named => (typeof given === 'string' ? { type: given } : given);
+const valueOf = (params: unknown, args: Args) => (typeof params === 'function' ? params(args) : params);
+
+function assertFlat(node: AnyStateMachine['states'][string], { guards, actions }: Implementations): void {
   const nested = Object.keys(node.states).length > 0;
   const more =
     node.entry.length + node.exit.length + node.invoke.length + (node.always?.length ?? 0) + node.after.length;
   const transitions = [...node.transitions.values()].flat();
-  const listed = transitions.flatMap(({ actions }) => actions as unknown as readonly Given[]);
-  const strange =
-    listed.some((action) => !('assignment' in action) && (!action.type || action.type.startsWith('xstate.'))) ||
-    transitions.some(({ guard }) => guard !== undefined && (typeof guard !== 'function' || 'check' in guard)) ||
-    [...node.transitions.keys()].some((event) => event.includes('*'));
-  if (nested || more > 0 || strange) throw new Error(`the machine is not flat at "${node.key}"`);
+  const listed = transitions.flatMap((transition) => transition.actions as unknown as readonly (Given | string)[]);
+  const hasStrangeAction = listed.some((action) => {
+    const given = named(action);
+    return !('assignment' in given) && actions[given.type] === undefined;
+  });
+  const hasStrangeGuard = transitions.some(({ guard }) => {
+    if (guard === undefined) return false;
+    if (typeof guard === 'function') return 'check' in guard;
+    return guards[named(guard as Named | string).type] === undefined;
+  });
+  const hasWildcard = [...node.transitions.keys()].some((event) => event.includes('*'));
+  if (nested || more > 0 || hasStrangeAction || hasStrangeGuard || hasWildcard)
+    throw new Error(`the machine is not flat at "${node.key}", or names what it does not declare`);
 }

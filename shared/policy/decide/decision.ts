@@ -3,7 +3,7 @@ import { TagalongError } from '../../errors.ts';
 import type { Data, Explanation } from '../../events/index.ts';
 import type { EvaluationSummary } from '../evaluate/summary.ts';
 import type { Vm } from '../state/state.ts';
-import type { DecideParams } from './machine.ts';
+import type { DecideParams } from './machine-events.ts';
 import { type Explained, refusalEnd, refusalWords } from './words.ts';
 
 /** The event of a decision. Its id is the VM's name and the number, so a repeated computation gives the same id. */

@@ -5,7 +5,7 @@ import { type Lesson, type SiteTable, usableTimes } from '../state/sites.ts';
 import type { Vm } from '../state/state.ts';
 import type { Traffic } from '../state/traffic.ts';
 import type { VmTable } from '../state/vm-table.ts';
-import type { MachineEvent } from './machine.ts';
+import type { MachineEvent } from './machine-events.ts';
 
 /** The facts about migrations that placement applies. */
 export type MigrationFact = FactOf<'migration.accepted.v1' | 'migration.switched.v1'> | EndFact;

@@ -2,14 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { assign, createMachine, not, transition } from 'xstate';
 import { PHASES } from '#shared/events/index.ts';
-import {
-  type Migration,
-  type MigrationEvent,
-  type MigrationState,
-  migrationMachine,
-} from '#shared/migration/machine.ts';
+import type { Migration, MigrationEvent, MigrationState } from '#shared/migration/context.ts';
+import { migrationMachine } from '#shared/migration/machine.ts';
 import { NOTHING_MEASURED } from '#shared/model/measured.ts';
-import { type MachineEvent, vmMachine } from '#shared/policy/decide/machine.ts';
+import { vmMachine } from '#shared/policy/decide/machine.ts';
+import type { MachineEvent } from '#shared/policy/decide/machine-events.ts';
 import { newVmContext, type VmState } from '#shared/policy/state/vm-context.ts';
 import { stepper } from '#shared/state-machine/stepper.ts';
 import { SEED } from '../../../property/seed.ts';

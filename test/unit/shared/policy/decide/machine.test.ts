@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type MachineEvent, vmMachine, wouldNotTransition } from '#shared/policy/decide/machine.ts';
+import { wouldNotTransition } from '#shared/policy/decide/guards.ts';
+import { vmMachine } from '#shared/policy/decide/machine.ts';
+import type { MachineEvent } from '#shared/policy/decide/machine-events.ts';
 import type { Advice, Evaluation } from '#shared/policy/evaluate/evaluation.ts';
 import type { Choice } from '#shared/policy/evaluate/weighed.ts';
 import { newVmContext, type VmContext, type VmState } from '#shared/policy/state/vm-context.ts';
@@ -56,7 +58,8 @@ const ended = (type: 'switched' | 'completed' | 'failed' | 'cancelled', decision
 /** Takes one step. @returns the next state, the verdicts to publish and the context */
 function go(state: VmState, event: MachineEvent, given: VmContext = state === 'moving' ? moving : calm) {
   const { state: next, context, actions } = step(state, given, event);
-  const verdicts = actions.map(({ params }) => `${params.verdict} ${params.source}`);
+  const decisions = actions.filter((action) => action.type === 'decide');
+  const verdicts = decisions.map(({ params }) => `${params.verdict} ${params.source}`);
   return { next, verdicts, context };
 }
 
