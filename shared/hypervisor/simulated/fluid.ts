@@ -3,29 +3,6 @@ import { aggregateBps, type MoveModel } from '../../model/move-model.ts';
 import { maxMinShares } from '../../model/sharing.ts';
 import { Deadlines } from '../../time/deadlines.ts';
 
-/**
- * A fluid model of the network between the sites. Each transfer has a rate. The rate changes only when a transfer on the same link
- * begins or ends, or when the rate of a link changes. Between two changes the bytes sent are rate × time, so there are no ticks.
- */
-export interface FluidNetwork {
-  /** Sets the rate of a link, in bytes a second. At 0 its transfers wait. */
-  setLink(link: string, rateBps: number): void;
-  /** Finds the links of paths by their names. All moves between the same two sites share the result. */
-  resolve(paths: readonly { readonly id: string; readonly links: readonly string[] }[]): ResolvedPaths;
-  /** The subflows of one move, one for each path. They use no link until `send`. */
-  route(paths: ResolvedPaths): Route;
-  /**
-   * Sends `bytes` (more than 0) over all subflows of a route, and calls `sent` at the end, after this call has returned.
-   * @param slowdown divides the route's share of every path
-   * @returns cancels the transfer; the bytes sent until then stay counted
-   */
-  send(route: Route, bytes: number, slowdown: number, sent: () => void): Cancel;
-  /** Adds the bytes sent until now to `sentBytes` of all routes. */
-  settle(): void;
-  /** The progress of a route. Settles nothing, so that observers do not change how rounding adds up in the totals. */
-  progressOf(route: Route): TransferProgress;
-}
-
 /** The progress of a route: the bytes sent in total, and the transfer under way. */
 export interface TransferProgress {
   readonly bytes: number;
@@ -81,101 +58,47 @@ interface Transfer {
 
 const NONE: readonly Transfer[] = [];
 
-/** An idle network without links. @param model computes the rate of a migration from the rates of its paths */
-export function fluidNetwork(clock: Clock, model: MoveModel): FluidNetwork {
-  const links = new Map<string, Link>();
-  const active = new Set<Transfer>();
+/**
+ * A fluid model of the network between the sites. Each transfer has a rate. The rate changes only when a transfer on the same link
+ * begins or ends, or when the rate of a link changes. Between two changes the bytes sent are rate × time, so there are no ticks.
+ */
+export class FluidNetwork {
+  readonly #clock: Clock;
+  readonly #model: MoveModel;
+  readonly #links = new Map<string, Link>();
+  readonly #active = new Set<Transfer>();
   /** Links whose transfers or rate changed since the last computation of the rates. */
-  const changed = new Set<Link>();
+  readonly #changed = new Set<Link>();
   /** The ends of transfers. An entry is outdated, and dropped at its time, if it differs from the transfer's `endMs`. */
-  const ends = new Deadlines<Transfer>();
-  let begun = 0;
-  let computation = 0;
-  let wakeMs = Number.POSITIVE_INFINITY;
-  let cancelWake: Cancel | undefined;
+  readonly #ends = new Deadlines<Transfer>();
+  #begun = 0;
+  #computation = 0;
+  #wakeMs = Number.POSITIVE_INFINITY;
+  #cancelWake: Cancel | undefined;
 
-  const linkOf = (id: string): Link => {
-    const known = links.get(id);
-    if (known) return known;
-    const link: Link = { rateBps: 0, crossing: new Set(), computed: 0, index: 0 };
-    links.set(id, link);
-    return link;
-  };
-  const wakeAt = (timeMs: number) => {
-    if (timeMs === wakeMs) return;
-    cancelWake?.();
-    wakeMs = timeMs;
-    cancelWake = timeMs === Number.POSITIVE_INFINITY ? undefined : clock.at(timeMs, wake);
-  };
-  // One computation of the rates covers all transfers that begin or end in the same instant.
-  const wakeNow = () => wakeAt(Math.min(wakeMs, clock.now()));
+  /** An idle network without links. @param model computes the rate of a migration from the rates of its paths */
+  constructor(clock: Clock, model: MoveModel) {
+    this.#clock = clock;
+    this.#model = model;
+  }
 
-  const attach = (transfer: Transfer) => {
-    active.add(transfer);
-    for (const subflow of transfer.route.subflows) {
-      subflow.transfer = transfer;
-      for (const link of subflow.links) {
-        link.crossing.add(subflow);
-        changed.add(link);
-      }
-    }
-  };
-  const detach = (transfer: Transfer) => {
-    active.delete(transfer);
-    transfer.endMs = Number.POSITIVE_INFINITY;
-    for (const subflow of transfer.route.subflows) {
-      subflow.shareBps = 0;
-      subflow.transfer = undefined;
-      for (const link of subflow.links) {
-        link.crossing.delete(subflow);
-        changed.add(link);
-      }
-    }
-  };
-  const nextEndMs = () => {
-    for (;;) {
-      const endMs = ends.nextMs;
-      if (endMs === undefined) return Number.POSITIVE_INFINITY;
-      if (ends.next!.endMs === endMs) return endMs;
-      ends.pop();
-    }
-  };
-  /** The transfers that have ended, in the order in which they began. */
-  const takeEnded = (nowMs: number) => {
-    const ended: Transfer[] = [];
-    while (nextEndMs() <= nowMs) {
-      const transfer = ends.pop()!;
-      // rate × time would leave a few bytes, because of rounding.
-      count(transfer, transfer.remainingBytes);
-      detach(transfer);
-      ended.push(transfer);
-    }
-    return ended.length > 1 ? ended.sort((a, b) => a.order - b.order) : ended;
-  };
-  const wake = () => {
-    const nowMs = clock.now();
-    wakeMs = Number.POSITIVE_INFINITY;
-    const ended = takeEnded(nowMs);
-    for (const transfer of shareLinks(changed, ++computation, nowMs)) {
-      setRate(transfer, model, nowMs);
-      if (transfer.rateBps > 0) ends.push(transfer.endMs, transfer);
-    }
-    changed.clear();
-    wakeAt(nextEndMs());
-    // The callback of an earlier end may have cancelled a later transfer.
-    for (const transfer of ended) transfer.sent?.();
-  };
+  /** Sets the rate of a link, in bytes a second. At 0 its transfers wait. */
+  setLink(id: string, rateBps: number): void {
+    const link = this.#linkOf(id);
+    if (link.rateBps === rateBps) return;
+    link.rateBps = rateBps;
+    this.#changed.add(link);
+    this.#wakeNow();
+  }
 
-  return {
-    setLink(id, rateBps) {
-      const link = linkOf(id);
-      if (link.rateBps === rateBps) return;
-      link.rateBps = rateBps;
-      changed.add(link);
-      wakeNow();
-    },
-    resolve: (paths) => paths.map(({ id, links }) => ({ id, links: links.map(linkOf) })),
-    route: (paths) => ({
+  /** Finds the links of paths by their names. All moves between the same two sites share the result. */
+  resolve(paths: readonly { readonly id: string; readonly links: readonly string[] }[]): ResolvedPaths {
+    return paths.map(({ id, links }) => ({ id, links: links.map((link) => this.#linkOf(link)) }));
+  }
+
+  /** The subflows of one move, one for each path. They use no link until `send`. */
+  route(paths: ResolvedPaths): Route {
+    return {
       subflows: paths.map(({ id, links }) => ({
         path: id,
         links,
@@ -185,34 +108,128 @@ export function fluidNetwork(clock: Clock, model: MoveModel): FluidNetwork {
         computed: 0,
       })),
       fewestSubflows: paths.length,
-    }),
-    send(route, bytes, slowdown, sent) {
-      const transfer: Transfer = {
-        route,
-        slowdown,
-        remainingBytes: bytes,
-        rateBps: 0,
-        settledMs: clock.now(),
-        endMs: Number.POSITIVE_INFINITY,
-        order: begun++,
-        sent,
-      };
-      attach(transfer);
-      wakeNow();
-      return () => {
-        transfer.sent = undefined;
-        if (!active.has(transfer)) return;
-        settle(transfer, clock.now());
-        detach(transfer);
-        wakeNow();
-      };
-    },
-    settle() {
-      const nowMs = clock.now();
-      for (const transfer of active) settle(transfer, nowMs);
-    },
-    progressOf: (route) => progressAt(route, clock.now()),
-  };
+    };
+  }
+
+  /**
+   * Sends `bytes` (more than 0) over all subflows of a route, and calls `sent` at the end, after this call has returned.
+   * @param slowdown divides the route's share of every path
+   * @returns cancels the transfer; the bytes sent until then stay counted
+   */
+  send(route: Route, bytes: number, slowdown: number, sent: () => void): Cancel {
+    const transfer: Transfer = {
+      route,
+      slowdown,
+      remainingBytes: bytes,
+      rateBps: 0,
+      settledMs: this.#clock.now(),
+      endMs: Number.POSITIVE_INFINITY,
+      order: this.#begun++,
+      sent,
+    };
+    this.#attach(transfer);
+    this.#wakeNow();
+    return () => {
+      transfer.sent = undefined;
+      if (!this.#active.has(transfer)) return;
+      settle(transfer, this.#clock.now());
+      this.#detach(transfer);
+      this.#wakeNow();
+    };
+  }
+
+  /** Adds the bytes sent until now to `sentBytes` of all routes. */
+  settle(): void {
+    const nowMs = this.#clock.now();
+    for (const transfer of this.#active) settle(transfer, nowMs);
+  }
+
+  /** The progress of a route. Settles nothing, so that observers do not change how rounding adds up in the totals. */
+  progressOf(route: Route): TransferProgress {
+    return progressAt(route, this.#clock.now());
+  }
+
+  #linkOf(id: string): Link {
+    const known = this.#links.get(id);
+    if (known) return known;
+    const link: Link = { rateBps: 0, crossing: new Set(), computed: 0, index: 0 };
+    this.#links.set(id, link);
+    return link;
+  }
+
+  #attach(transfer: Transfer): void {
+    this.#active.add(transfer);
+    for (const subflow of transfer.route.subflows) {
+      subflow.transfer = transfer;
+      for (const link of subflow.links) {
+        link.crossing.add(subflow);
+        this.#changed.add(link);
+      }
+    }
+  }
+
+  #detach(transfer: Transfer): void {
+    this.#active.delete(transfer);
+    transfer.endMs = Number.POSITIVE_INFINITY;
+    for (const subflow of transfer.route.subflows) {
+      subflow.shareBps = 0;
+      subflow.transfer = undefined;
+      for (const link of subflow.links) {
+        link.crossing.delete(subflow);
+        this.#changed.add(link);
+      }
+    }
+  }
+
+  #wakeAt(timeMs: number): void {
+    if (timeMs === this.#wakeMs) return;
+    this.#cancelWake?.();
+    this.#wakeMs = timeMs;
+    this.#cancelWake =
+      timeMs === Number.POSITIVE_INFINITY ? undefined : this.#clock.at(timeMs, () => this.#shareAndEnd());
+  }
+
+  /** One computation of the rates covers all transfers that begin or end in the same instant. */
+  #wakeNow(): void {
+    this.#wakeAt(Math.min(this.#wakeMs, this.#clock.now()));
+  }
+
+  /** Ends the transfers whose time has come, and computes the rates anew. */
+  #shareAndEnd(): void {
+    const nowMs = this.#clock.now();
+    this.#wakeMs = Number.POSITIVE_INFINITY;
+    const ended = this.#takeEnded(nowMs);
+    for (const transfer of shareLinks(this.#changed, ++this.#computation, nowMs)) {
+      setRate(transfer, this.#model, nowMs);
+      if (transfer.rateBps > 0) this.#ends.push(transfer.endMs, transfer);
+    }
+    this.#changed.clear();
+    this.#wakeAt(this.#nextEndMs());
+    // The callback of an earlier end may have cancelled a later transfer.
+    for (const transfer of ended) transfer.sent?.();
+  }
+
+  #nextEndMs(): number {
+    for (;;) {
+      const endMs = this.#ends.nextMs;
+      if (endMs === undefined) return Number.POSITIVE_INFINITY;
+      if (this.#ends.next!.endMs === endMs) return endMs;
+      this.#ends.pop();
+    }
+  }
+
+  /** The transfers that have ended, in the order in which they began. */
+  #takeEnded(nowMs: number): Transfer[] {
+    const ended: Transfer[] = [];
+    while (this.#nextEndMs() <= nowMs) {
+      const transfer = this.#ends.pop()!;
+      // rate × time would leave a few bytes, because of rounding.
+      count(transfer, transfer.remainingBytes);
+      this.#detach(transfer);
+      ended.push(transfer);
+    }
+    return ended.length > 1 ? ended.sort((a, b) => a.order - b.order) : ended;
+  }
 }
 
 function progressAt({ subflows }: Route, nowMs: number): TransferProgress {

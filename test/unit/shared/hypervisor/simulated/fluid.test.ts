@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { virtualClock } from '#shared/clock/virtual.ts';
-import { fluidNetwork, type Route } from '#shared/hypervisor/simulated/fluid.ts';
+import { FluidNetwork, type Route } from '#shared/hypervisor/simulated/fluid.ts';
 import { DEFAULT_MOVE_MODEL } from '#shared/model/move-model.ts';
 import { maxMinShares } from '#shared/model/sharing.ts';
 
@@ -9,7 +9,7 @@ const IDEAL = { ...DEFAULT_MOVE_MODEL, efficiency: { single: 1, multi: 1 }, host
 
 function network(model = IDEAL) {
   const clock = virtualClock(0);
-  const fluid = fluidNetwork(clock, model);
+  const fluid = new FluidNetwork(clock, model);
   const sentAtMs: Record<string, number> = {};
   return {
     clock,
