@@ -34,6 +34,25 @@ const OUTCOMES = ['completed', 'failed', 'cancelled'] as const;
 export function createMetrics(registry: Registry, read: Read) {
   const registers = [registry];
   const metrics = {
+    ...interruptionMetrics(registers),
+    ...durationMetrics(registers),
+    ...outcomeMetrics(registers, read),
+    ...eventMetrics(registers, read),
+    ...returnMetrics(registers, read),
+    ...siteMetrics(registers),
+  };
+  const { siteReported, siteSlots, siteVms, siteDraining } = metrics;
+  for (const kind of DEGRADED) metrics.degraded.inc({ kind }, 0);
+  for (const outcome of OUTCOMES) metrics.duration.zero({ outcome });
+  for (const type of read.types) metrics.events.inc({ type }, 0);
+  metrics.pause.zero({ outcome: 'completed' });
+  metrics.interruption.zero({ outcome: 'completed' });
+  return { ...metrics, ofSite: [siteReported, siteSlots, siteVms, siteDraining] };
+}
+
+/** The gaps that moves cause, and those that clients notice. */
+function interruptionMetrics(registers: Registry[]) {
+  return {
     pause: new Histogram({
       name: 'tagalong_migration_pause_seconds',
       help: 'From the stop of the VM at the source until it runs at the destination. Failed and cancelled moves count only if the VM stopped.',
@@ -66,6 +85,12 @@ export function createMetrics(registry: Registry, read: Read) {
       help: 'Connections that clients reported as lost, whether or not a move was under way.',
       registers,
     }),
+  };
+}
+
+/** How long migrations take, and how well that was predicted. */
+function durationMetrics(registers: Registry[]) {
+  return {
     duration: new Histogram({
       name: 'tagalong_migration_duration_seconds',
       help: 'From the beginning of a migration to its end, by its outcome.',
@@ -87,6 +112,12 @@ export function createMetrics(registry: Registry, read: Read) {
       buckets: [0.25, 0.5, 0.67, 0.8, 0.9, 0.95, 1, 1.05, 1.1, 1.25, 1.5, 2, 4],
       registers,
     }),
+  };
+}
+
+/** How migrations end. */
+function outcomeMetrics(registers: Registry[], read: Read) {
+  return {
     migrations: new Counter({
       name: 'tagalong_migrations_total',
       help: 'Ended migrations. The reason of a failed one is its error code; the reason of a cancelled one names who cancelled it.',
@@ -112,6 +143,12 @@ export function createMetrics(registry: Registry, read: Read) {
         this.set(read.inProgress());
       },
     }),
+  };
+}
+
+/** The events on the bus. */
+function eventMetrics(registers: Registry[], read: Read) {
+  return {
     decisions: new Counter({
       name: 'tagalong_decisions_total',
       help: 'Decisions of placement, by verdict, reason and source.',
@@ -155,6 +192,12 @@ export function createMetrics(registry: Registry, read: Read) {
         for (const { group, partition, events } of read.lag()) this.set({ group, partition }, events);
       },
     }),
+  };
+}
+
+/** The VMs that return to a site. */
+function returnMetrics(registers: Registry[], read: Read) {
+  return {
     returns: new Counter({
       name: 'tagalong_migration_returns_total',
       help: 'Completed migrations to a site that the VM had left within the last hour.',
@@ -168,6 +211,12 @@ export function createMetrics(registry: Registry, read: Read) {
         this.set(read.flapping());
       },
     }),
+  };
+}
+
+/** The sites, by their last heartbeats. */
+function siteMetrics(registers: Registry[]) {
+  return {
     siteReported: new Gauge({
       name: 'tagalong_site_last_report_timestamp_seconds',
       help: 'The time of the last heartbeat of a site, since the Unix epoch; until the first one, the start of the monitor.',
@@ -193,11 +242,4 @@ export function createMetrics(registry: Registry, read: Read) {
       registers,
     }),
   };
-  const { siteReported, siteSlots, siteVms, siteDraining } = metrics;
-  for (const kind of DEGRADED) metrics.degraded.inc({ kind }, 0);
-  for (const outcome of OUTCOMES) metrics.duration.zero({ outcome });
-  for (const type of read.types) metrics.events.inc({ type }, 0);
-  metrics.pause.zero({ outcome: 'completed' });
-  metrics.interruption.zero({ outcome: 'completed' });
-  return { ...metrics, ofSite: [siteReported, siteSlots, siteVms, siteDraining] };
 }
