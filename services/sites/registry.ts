@@ -62,133 +62,167 @@ export interface SiteRegistryOptions {
 
 /** Creates the registry. Owns the records `site/<site>`, and publishes `site.removed.v1`. */
 export function siteRegistry(options: SiteRegistryOptions): SiteRegistry {
-  const { bus, store, clock, hosts, config, moves } = options;
-  const log = serviceLog(options.log, 'agent');
-  const records = new SiteRecords(store, options.setAside);
-  let sites = new Map(config.sites.map((site) => [site.site, site]));
-  const nowMs = () => Math.round(clock.now());
+  return new StoredSites(options);
+}
+
+class StoredSites implements SiteRegistry {
+  readonly #options: SiteRegistryOptions;
+  readonly #log: Log;
+  readonly #records: SiteRecords;
+  #sites: Map<string, SiteConfig>;
+  /** Removed sites by name, with the VMs that are stranded there. */
+  readonly #gone = new Map<string, SiteRecord>();
+
+  constructor(options: SiteRegistryOptions) {
+    this.#options = options;
+    this.#log = serviceLog(options.log, 'agent');
+    this.#records = new SiteRecords(options.store, options.setAside);
+    this.#sites = new Map(options.config.sites.map((site) => [site.site, site]));
+  }
+
+  list(): readonly SiteConfig[] {
+    return [...this.#sites.values()];
+  }
+
+  async open(): Promise<void> {
+    const { hosts, config } = this.#options;
+    const known = await this.#records.all();
+    this.#gone.clear();
+    const next = await this.#configured(config.sites, known);
+    for (const { site } of config.sites) known.delete(site);
+    await this.#addUnconfigured(next, known);
+    for (const { site } of this.#gone.values()) await hosts.withdraw(site);
+    for (const site of next.values()) await hosts.declare(site);
+    this.#sites = next;
+    for (const line of apartWarnings([...next.values()])) this.#log.warn(line);
+  }
+
+  async announce(): Promise<void> {
+    for (const [name, { stranded: known, ...record }] of this.#gone) {
+      const stranded = known ?? (await this.#options.hosts.vmsAt(name));
+      if (known === undefined && stranded !== undefined) {
+        const { revision } = await this.#records.get(name);
+        await this.#records.put({ ...record, stranded }, revision);
+      }
+      this.#strand({ ...record, ...(stranded && { stranded }) });
+      await this.#publishRemoved(name, record.atMs);
+    }
+  }
+
+  async declare(site: SiteConfig): Promise<readonly string[]> {
+    const { revision } = await this.#records.get(site.site);
+    await this.#write({ by: 'operator', removed: false, site }, revision);
+    await this.#options.hosts.declare(site);
+    this.#sites.set(site.site, site);
+    this.#gone.delete(site.site);
+    this.#log.info({ site: site.site }, 'site declared');
+    return apartWarnings([...this.#sites.values()], site.site);
+  }
+
+  async remove(name: string, force: boolean): Promise<void> {
+    const { hosts } = this.#options;
+    const site = this.#sites.get(name);
+    if (site === undefined) throw new TagalongError('SITE_UNKNOWN', unknownSite(name, [...this.#sites.keys()]));
+    this.#refuseMoves(name);
+    const vms = await hosts.vmsAt(name);
+    if (!force) refuseVms(name, vms);
+    const { revision } = await this.#records.get(name);
+    this.#sites.delete(name);
+    await hosts.withdraw(site);
+    // Queries the site again after the withdrawal. Without an answer, the VMs of the first answer count.
+    const stranded = (await hosts.vmsAt(name)) ?? vms ?? [];
+    const removed = { by: 'operator', removed: true, site, stranded } as const;
+    const record = await this.#write(removed, revision).catch(async (error) => {
+      this.#sites.set(name, site);
+      await hosts.declare(site);
+      throw error;
+    });
+    this.#strand(record);
+    await this.#publishRemoved(name, record.atMs);
+    this.#log.warn({ site: name }, 'site removed');
+  }
+
+  strandedAt(vm: string): string | undefined {
+    return [...this.#gone.values()].find(({ stranded }) => stranded?.includes(vm))?.site.site;
+  }
+
+  async forget(vm: string): Promise<void> {
+    for (const [name, { record, revision }] of await this.#records.all()) {
+      if (!record?.stranded?.includes(vm)) continue;
+      const left = { ...record, stranded: record.stranded.filter((other) => other !== vm) };
+      await this.#records.put(left, revision);
+      if (this.#gone.has(name)) this.#gone.set(name, left);
+    }
+  }
+
+  async onRecord(): Promise<readonly SiteRecord[]> {
+    return [...(await this.#records.all()).values()].flatMap(({ record }) => (record === undefined ? [] : [record]));
+  }
+
+  /** The sites of the configuration that are not removed, as an operator has changed them. Records the others. */
+  async #configured(sites: readonly SiteConfig[], known: KnownRecords): Promise<Map<string, SiteConfig>> {
+    const next = new Map<string, SiteConfig>();
+    for (const site of sites) {
+      const { record, revision } = known.get(site.site) ?? { record: undefined, revision: 0 };
+      if (record?.by === 'operator') {
+        logDifference(this.#log, site, record);
+        if (record.removed) this.#gone.set(site.site, record);
+        else next.set(site.site, record.site);
+        continue;
+      }
+      next.set(site.site, site);
+      if (record !== undefined && !record.removed && isDeepStrictEqual(record.site, site)) continue;
+      await this.#write({ by: 'configuration', removed: false, site }, revision);
+      if (record !== undefined) this.#log.info({ site: site.site }, 'a site has changed with the configuration');
+    }
+    return next;
+  }
+
+  /** Adds the sites that only an operator has declared; removes those that have left the configuration. */
+  async #addUnconfigured(next: Map<string, SiteConfig>, known: KnownRecords): Promise<void> {
+    for (const [site, { record, revision }] of known) {
+      if (record === undefined) continue;
+      if (record.removed) this.#gone.set(site, record);
+      else if (record.by === 'operator') {
+        this.#log.info({ site }, 'a site that an operator declared is not in the configuration; it is used');
+        next.set(site, record.site);
+      } else {
+        this.#log.warn({ site }, 'a site is no longer in the configuration and is removed');
+        this.#gone.set(site, await this.#write({ by: 'configuration', removed: true, site: record.site }, revision));
+      }
+    }
+  }
 
   /** Publishes the removal of a site. Each new leader publishes it again, under the same id, for processes that missed it. */
-  const publishRemoved = (site: string, atMs: number) =>
-    bus.publish([
-      envelop({ type: 'site.removed.v1', data: { site, atMs } }, `site-removed:${site}:${atMs}`, '/tagalong/agent'),
-    ]);
-  const write = async (part: Omit<SiteRecord, 'atMs'>, revision: number) => {
-    const record: SiteRecord = { atMs: nowMs(), ...part };
-    await records.put(record, revision);
+  #publishRemoved(site: string, atMs: number): Promise<void> {
+    const fact = { type: 'site.removed.v1', data: { site, atMs } } as const;
+    return this.#options.bus.publish([envelop(fact, `site-removed:${site}:${atMs}`, '/tagalong/agent')]);
+  }
+
+  async #write(part: Omit<SiteRecord, 'atMs'>, revision: number): Promise<SiteRecord> {
+    const record: SiteRecord = { atMs: Math.round(this.#options.clock.now()), ...part };
+    await this.#records.put(record, revision);
     return record;
-  };
-  /** Removed sites by name, with the VMs that are stranded there. */
-  const gone = new Map<string, SiteRecord>();
-  const strand = (record: SiteRecord) => {
-    gone.set(record.site.site, record);
+  }
+
+  #strand(record: SiteRecord): void {
+    this.#gone.set(record.site.site, record);
     const { site, stranded = [] } = record;
-    if (stranded.length > 0) log.error({ site: site.site, vms: stranded }, STRANDED);
-  };
+    if (stranded.length > 0) this.#log.error({ site: site.site, vms: stranded }, STRANDED);
+  }
 
-  return {
-    list: () => [...sites.values()],
-    async open() {
-      const known = await records.all();
-      const next = new Map<string, SiteConfig>();
-      gone.clear();
-      for (const site of config.sites) {
-        const { record, revision } = known.get(site.site) ?? { record: undefined, revision: 0 };
-        known.delete(site.site);
-        if (record?.by === 'operator') {
-          logDifference(log, site, record);
-          if (record.removed) gone.set(site.site, record);
-          else next.set(site.site, record.site);
-          continue;
-        }
-        next.set(site.site, site);
-        if (record !== undefined && !record.removed && isDeepStrictEqual(record.site, site)) continue;
-        await write({ by: 'configuration', removed: false, site }, revision);
-        if (record !== undefined) log.info({ site: site.site }, 'a site has changed with the configuration');
-      }
-      for (const [site, { record, revision }] of known) {
-        if (record === undefined) continue;
-        if (record.removed) gone.set(site, record);
-        else if (record.by === 'operator') {
-          log.info({ site }, 'a site that an operator declared is not in the configuration; it is used');
-          next.set(site, record.site);
-        } else {
-          log.warn({ site }, 'a site is no longer in the configuration and is removed');
-          gone.set(site, await write({ by: 'configuration', removed: true, site: record.site }, revision));
-        }
-      }
-      for (const { site } of gone.values()) await hosts.withdraw(site);
-      for (const site of next.values()) await hosts.declare(site);
-      sites = next;
-      for (const line of apartWarnings([...next.values()])) log.warn(line);
-    },
-
-    async announce() {
-      for (const [name, { stranded: known, ...record }] of gone) {
-        const stranded = known ?? (await hosts.vmsAt(name));
-        if (known === undefined && stranded !== undefined) {
-          const { revision } = await records.get(name);
-          await records.put({ ...record, stranded }, revision);
-        }
-        strand({ ...record, ...(stranded && { stranded }) });
-        await publishRemoved(name, record.atMs);
-      }
-    },
-
-    async declare(site) {
-      const { revision } = await records.get(site.site);
-      await write({ by: 'operator', removed: false, site }, revision);
-      await hosts.declare(site);
-      sites.set(site.site, site);
-      gone.delete(site.site);
-      log.info({ site: site.site }, 'site declared');
-      return apartWarnings([...sites.values()], site.site);
-    },
-
-    async remove(name, force) {
-      const site = sites.get(name);
-      if (site === undefined) throw new TagalongError('SITE_UNKNOWN', unknownSite(name, [...sites.keys()]));
-      const under = moves().filter(({ from, to }) => from === name || to === name);
-      if (under.length > 0) {
-        const which = under.map(({ migration }) => migration).join(', ');
-        throw new TagalongError(
-          'SITE_IN_USE',
-          `${name}: moves to or from this site are under way (${which}); cancel them, or pause automatic moves (PUT /v1/automation) and wait until they end`,
-        );
-      }
-      const vms = await hosts.vmsAt(name);
-      if (!force) refuseVms(name, vms);
-      const { revision } = await records.get(name);
-      sites.delete(name);
-      await hosts.withdraw(site);
-      // Queries the site again after the withdrawal. Without an answer, the VMs of the first answer count.
-      const stranded = (await hosts.vmsAt(name)) ?? vms ?? [];
-      const record = await write({ by: 'operator', removed: true, site, stranded }, revision).catch(async (error) => {
-        sites.set(name, site);
-        await hosts.declare(site);
-        throw error;
-      });
-      strand(record);
-      await publishRemoved(name, record.atMs);
-      log.warn({ site: name }, 'site removed');
-    },
-
-    strandedAt: (vm) => [...gone.values()].find(({ stranded }) => stranded?.includes(vm))?.site.site,
-
-    async forget(vm) {
-      for (const [name, { record, revision }] of await records.all()) {
-        if (!record?.stranded?.includes(vm)) continue;
-        const left = { ...record, stranded: record.stranded.filter((other) => other !== vm) };
-        await records.put(left, revision);
-        if (gone.has(name)) gone.set(name, left);
-      }
-    },
-
-    async onRecord() {
-      return [...(await records.all()).values()].flatMap(({ record }) => (record === undefined ? [] : [record]));
-    },
-  };
+  #refuseMoves(name: string): void {
+    const under = this.#options.moves().filter(({ from, to }) => from === name || to === name);
+    if (under.length === 0) return;
+    const which = under.map(({ migration }) => migration).join(', ');
+    throw new TagalongError(
+      'SITE_IN_USE',
+      `${name}: moves to or from this site are under way (${which}); cancel them, or pause automatic moves (PUT /v1/automation) and wait until they end`,
+    );
+  }
 }
+
+type KnownRecords = Awaited<ReturnType<SiteRecords['all']>>;
 
 const STRANDED =
   'VMs are stranded at a site that was removed; declare the site again, or retire VMs that do not exist any more (DELETE /v1/vms/NAME)';

@@ -33,7 +33,7 @@ export interface SiteReporter {
   drain(site: string, draining: boolean, force?: boolean): Promise<void>;
   /** True if VMs have to leave a site: by the last order of an operator, else by its declaration. Any process may ask. */
   isDraining(site: SiteConfig): Promise<boolean>;
-  /** Adds its health. The routes of the sites are in `http.ts`. */
+  /** `POST /v1/sites/:site/drain` with `{"draining": true}`, and `"force": true` for the last site that is open. */
   registerHttp(surface: HttpSurface): void;
   /** Publishes a heartbeat of all sites now, in addition to the regular ones. */
   beat(): Promise<void>;
@@ -54,40 +54,121 @@ export interface SiteReporterOptions {
 
 /** Creates them. Owns the records `agent/site/<site>` and the bus group `agent`. */
 export function siteReporter(options: SiteReporterOptions): SiteReporter {
-  const { bus, store, clock, hosts, sites, heartbeatMs } = options;
-  const log = serviceLog(options.log, 'agent');
-  const setAside = options.setAside ?? new SetAside({ log, clock });
-  let subscription: Subscription | undefined;
+  return new Heartbeats(options);
+}
+
+class Heartbeats implements SiteReporter {
+  readonly #options: SiteReporterOptions;
+  readonly #log: Log;
+  readonly #setAside: SetAside;
+  readonly #next: (atMs: number | undefined) => void;
+  #subscription: Subscription | undefined;
   // Heartbeats of two processes must have different ids, even at one instant.
-  const beginning = randomUUID().slice(0, 8);
-  let beats = 0;
+  readonly #beginning = randomUUID().slice(0, 8);
+  #beats = 0;
+
+  constructor(options: SiteReporterOptions) {
+    const { clock } = options;
+    this.#options = options;
+    this.#log = serviceLog(options.log, 'agent');
+    this.#setAside = options.setAside ?? new SetAside({ log: this.#log, clock });
+    const trouble = repeatedFault(this.#log, 'a heartbeat was not published');
+    this.#next = alarm(clock, () => void this.beat().then(trouble.succeeded, trouble.failed));
+  }
+
+  async start(): Promise<void> {
+    const { bus, hosts, sites } = this.#options;
+    this.#subscription ??= await bus.subscribe(
+      { group: 'agent', types: ['vm.declared.v1', 'vm.retired.v1'], exclusive: true },
+      async (batch) => {
+        for (const { event } of batch) {
+          if (event.type === 'vm.declared.v1') await this.#place(event.data);
+          if (event.type === 'vm.retired.v1') {
+            await hosts.remove(event.data.vm);
+            await sites.forget(event.data.vm);
+          }
+        }
+      },
+    );
+    await this.beat();
+  }
+
+  async stop(): Promise<void> {
+    this.#next(undefined);
+    await this.#subscription?.stop();
+    this.#subscription = undefined;
+  }
+
+  async beat(): Promise<void> {
+    const { bus, clock, sites, heartbeatMs } = this.#options;
+    this.#next(clock.now() + heartbeatMs);
+    // Each site by itself: one that answers late does not delay the others.
+    await Promise.all(sites.list().map(async (site) => bus.publish(await this.#report(site))));
+  }
+
+  async drain(name: string, on: boolean, force = false): Promise<void> {
+    const { bus, store, sites } = this.#options;
+    const site = sites.list().find((other) => other.site === name);
+    if (site === undefined) throw new TagalongError('SITE_UNKNOWN', unknownSite(name, this.#names()));
+    const others = sites.list().filter((other) => other !== site);
+    const begins = on && !force && !(await this.isDraining(site));
+    if (begins && !(await Promise.all(others.map((other) => this.#takesVms(other)))).includes(true)) {
+      throw new TagalongError(
+        'LAST_OPEN_SITE',
+        `${name} is the last open site, so its VMs have nowhere to go; end the drain of another site, or force this one with "force": true (--force)`,
+      );
+    }
+    await updateRecord(store, DRAIN_RECORD, drainKey(name), () => ({ value: { draining: on } }));
+    this.#log.info({ site: name, draining: on }, 'draining set');
+    if (this.#subscription !== undefined) await bus.publish(await this.#report(site));
+  }
+
+  async isDraining({ site, draining }: SiteConfig): Promise<boolean> {
+    return (await this.#stored(site))?.draining ?? draining;
+  }
+
+  registerHttp({ app, health }: HttpSurface): void {
+    health('agent', () => true);
+    app.post<{ Params: { site: string }; Body: unknown }>(
+      '/v1/sites/:site/drain',
+      { config: { access: 'operate' } },
+      async ({ params, body }, reply) => {
+        const { draining: on, force = false } = (body ?? {}) as { draining?: unknown; force?: unknown };
+        if (typeof on !== 'boolean') throw new TagalongError('EVENT_INVALID', 'draining: must be true or false');
+        if (typeof force !== 'boolean') throw new TagalongError('EVENT_INVALID', 'force: must be true or false');
+        await this.drain(params.site, on, force);
+        return reply.code(202).send({ site: params.site, draining: on });
+      },
+    );
+  }
 
   /** The operator's record of a site; undefined: missing or unreadable. */
-  const storedOf = async (site: string) => {
+  async #stored(site: string) {
     const key = drainKey(site);
     try {
-      const kept = await getRecord(store, DRAIN_RECORD, key);
-      setAside.release(key);
+      const kept = await getRecord(this.#options.store, DRAIN_RECORD, key);
+      this.#setAside.release(key);
       return kept?.value;
     } catch (error) {
       if (!isUnreadable(error)) throw error;
-      setAside.add(DRAIN_RECORD, key, error);
+      this.#setAside.add(DRAIN_RECORD, key, error);
       return undefined;
     }
-  };
-  const isDraining = async ({ site, draining }: SiteConfig) => (await storedOf(site))?.draining ?? draining;
+  }
+
   /** True: the site can receive VMs that leave another site. */
-  const takesVms = async (config: SiteConfig): Promise<boolean> => {
-    const [vms, draining] = await Promise.all([hosts.vmsAt(config.site), isDraining(config)]);
+  async #takesVms(config: SiteConfig): Promise<boolean> {
+    const [vms, draining] = await Promise.all([this.#options.hosts.vmsAt(config.site), this.isDraining(config)]);
     return vms !== undefined && vms.length < config.slots && !draining;
-  };
+  }
 
   /** The heartbeat of a site; none where its agent does not answer. */
-  const report = async (config: SiteConfig): Promise<Event[]> => {
+  async #report(config: SiteConfig): Promise<Event[]> {
+    const { clock, hosts } = this.#options;
     const { site, lat, lon, slots, uplinks } = config;
-    const [vms, draining] = await Promise.all([hosts.vmsAt(site), isDraining(config)]);
+    const [vms, draining] = await Promise.all([hosts.vmsAt(site), this.isDraining(config)]);
     // A site that was removed while its heartbeat was prepared must not come back by it.
-    if (vms === undefined || !namesOf(sites).includes(site)) return [];
+    if (vms === undefined || !this.#names().includes(site)) return [];
     const atMs = Math.round(clock.now());
     const data = {
       site,
@@ -99,74 +180,22 @@ export function siteReporter(options: SiteReporterOptions): SiteReporter {
       draining,
       uplinks: uplinks.map(({ provider, rateBps }) => ({ provider, rateBps })),
     };
-    return [
-      envelop({ type: 'site.reported.v1', data }, `site:${site}:${atMs}:${beginning}:${beats++}`, '/tagalong/agent'),
-    ];
-  };
-  const beat = async () => {
-    next(clock.now() + heartbeatMs);
-    // Each site by itself: one that answers late does not delay the others.
-    await Promise.all(sites.list().map(async (site) => bus.publish(await report(site))));
-  };
-  const trouble = repeatedFault(log, 'a heartbeat was not published');
-  const next = alarm(clock, () => void beat().then(trouble.succeeded, trouble.failed));
+    const id = `site:${site}:${atMs}:${this.#beginning}:${this.#beats++}`;
+    return [envelop({ type: 'site.reported.v1', data }, id, '/tagalong/agent')];
+  }
 
-  const drain = async (name: string, on: boolean, force = false) => {
-    const site = sites.list().find((other) => other.site === name);
-    if (site === undefined) {
-      throw new TagalongError('SITE_UNKNOWN', unknownSite(name, namesOf(sites)));
-    }
-    const others = sites.list().filter((other) => other !== site);
-    const begins = on && !force && !(await isDraining(site));
-    if (begins && !(await Promise.all(others.map(takesVms))).includes(true)) {
-      throw new TagalongError(
-        'LAST_OPEN_SITE',
-        `${name} is the last open site, so its VMs have nowhere to go; end the drain of another site, or force this one with "force": true (--force)`,
-      );
-    }
-    await updateRecord(store, DRAIN_RECORD, drainKey(name), () => ({ value: { draining: on } }));
-    log.info({ site: name, draining: on }, 'draining set');
-    if (subscription !== undefined) await bus.publish(await report(site));
-  };
-
-  const place = async ({ vm, home, spec }: Data<'vm.declared.v1'>) => {
+  async #place({ vm, home, spec }: Data<'vm.declared.v1'>): Promise<void> {
+    const { hosts, sites } = this.#options;
     const site = sites.strandedAt(vm);
     if (site === undefined) await hosts.startVm(vm, home, spec);
     else
-      log.error(
+      this.#log.error(
         { vm, site },
         'a VM was declared anew that is stranded at a removed site, and may run there; not started',
       );
-  };
+  }
 
-  return {
-    async start() {
-      subscription ??= await bus.subscribe(
-        { group: 'agent', types: ['vm.declared.v1', 'vm.retired.v1'], exclusive: true },
-        async (batch) => {
-          for (const { event } of batch) {
-            if (event.type === 'vm.declared.v1') await place(event.data);
-            if (event.type === 'vm.retired.v1') {
-              await hosts.remove(event.data.vm);
-              await sites.forget(event.data.vm);
-            }
-          }
-        },
-      );
-      await beat();
-    },
-    async stop() {
-      next(undefined);
-      await subscription?.stop();
-      subscription = undefined;
-    },
-    drain,
-    isDraining,
-    beat,
-    registerHttp: ({ health }) => health('agent', () => true),
-  };
-}
-
-function namesOf(sites: SiteRegistry): string[] {
-  return sites.list().map(({ site }) => site);
+  #names(): string[] {
+    return this.#options.sites.list().map(({ site }) => site);
+  }
 }

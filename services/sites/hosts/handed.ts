@@ -12,19 +12,17 @@
  */
 
 import type { VmSpec } from '#shared/events/index.ts';
-import type { Hosts, Machines } from '#shared/hypervisor/hosts.ts';
-import type { Hypervisor, Move, Report } from '#shared/hypervisor/hypervisor.ts';
-import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
+import type { Machines } from '#shared/hypervisor/hosts.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { OwnedRecords } from '#shared/store/owned-records.ts';
+import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { handedKey, PLACE_RECORD } from '../place-records.ts';
 import { whereaboutsBefore } from './before-handed.ts';
+import { FalseClaims } from './claims.ts';
 import type { RemoteHosts } from './remote-hosts.ts';
-
-/** The most names of VMs in a line of the log. */
-const MAX_NAMED = 8;
-const NOT_STARTED = 'a VM could not be started; declare it again';
+import { SwitchingMoves } from './switching.ts';
+import { TakeOver } from './take-over.ts';
 
 /** The dependencies of the records of handed VMs. */
 export interface HandedOptions {
@@ -42,165 +40,134 @@ export interface HandedOptions {
  */
 export function handedMachines(
   inner: Omit<Machines, 'hosts' | 'setLeader'> & { readonly hosts: RemoteHosts },
-  { store, log: parent, remembers, sites }: HandedOptions,
+  options: HandedOptions,
 ): Machines {
-  const log = serviceLog(parent, 'agent');
-  const handed = new OwnedRecords({ store, kind: PLACE_RECORD, prefix: handedKey('') });
-  /** VMs that each site claims and that were not handed to it: some names, and how many there are. */
-  const claimed = new Map<string, { readonly names: string; readonly count: number }>();
-  /** Moves whose VM may be at either end. */
-  const switching = new Map<string, Move>();
-  const retired = new Set<string>();
-  /** Whether the first answer of each site is taken over; and the sites that have answered. */
-  let takesOver = false;
-  const heard = new Set<string>();
-  const hearing = new Map<string, Promise<void>>();
-  /** Sites that were queried because a VM waits for them. They are not queried again: their next heartbeat counts. */
-  const asked = new Set<string>();
-  /** VMs that are started once all sites have answered. */
-  const waiting = new Map<string, { readonly site: string; readonly spec: VmSpec }>();
-
-  const write = (vm: string, site: string | undefined) => handed.write(vm, site === undefined ? undefined : { site });
-
-  const takeOver = async (site: string, instances: readonly InstanceStatus[]) => {
-    for (const { vm, state } of instances) {
-      if (state === 'receiving' || handed.get(vm) !== undefined) continue;
-      await write(vm, site);
-      log.info({ vm, site }, 'took over a VM that runs at a site');
-    }
-    heard.add(site);
-    if (sites().some((other) => !heard.has(other))) return;
-    const all = [...waiting];
-    waiting.clear();
-    for (const [vm, { site: home, spec }] of all) {
-      void Promise.resolve(hosts.startVm(vm, home, spec)).catch((err) => log.error({ vm, err }, NOT_STARTED));
-    }
-  };
-  /** Logs and counts VMs that a site claims and that were not handed to it. Such a claim changes nothing about the VM. */
-  const noteClaims = (site: string, instances: readonly InstanceStatus[]) => {
-    const moves = [...switching.values()];
-    const isOnTheWay = (vm: string) => moves.some((move) => move.vm === vm && (move.to === site || move.from === site));
-    const running = instances.filter(({ state }) => state === 'running').map(({ vm }) => vm);
-    const foreign = running.filter((vm) => handed.get(vm)?.site !== site && !isOnTheWay(vm));
-    if (foreign.length === 0) return void claimed.delete(site);
-    const vms = foreign.slice(0, MAX_NAMED);
-    const isNew = claimed.get(site)?.names !== vms.join();
-    claimed.set(site, { names: vms.join(), count: foreign.length });
-    if (!isNew) return;
-    const why = 'a site claims VMs that were not handed to it, and is not believed; look into that site';
-    log.error({ event: 'foreign-vms', site, vms, count: foreign.length }, why);
-  };
-
-  const follow = (move: Move) => {
-    for (const [id, { vm }] of switching) if (vm === move.vm) switching.delete(id);
-    switching.set(move.id, move);
-  };
-  const arrived = async (move: Move, report: Report, tell: (report: Report) => void) => {
-    try {
-      if (handed.get(move.vm)?.site !== move.to) await write(move.vm, move.to);
-      switching.delete(move.id);
-      tell(report);
-    } catch (err) {
-      // The step is not reported, so the migrator inspects the move again later.
-      log.error({ vm: move.vm, err }, 'the new site of a VM was not written down; the migrator asks again');
-    }
-  };
-  const { hypervisor } = inner;
-  const recorded: Hypervisor = {
-    ...hypervisor,
-    listen: (tell) =>
-      hypervisor.listen((report) => {
-        const move = switching.get(report.id);
-        const isDone = report.kind === 'done' && report.step === 'switch';
-        if (move && (isDone || (report.kind === 'inspected' && report.runsAt === move.to))) {
-          void arrived(move, report, tell);
-          return;
-        }
-        if (report.kind === 'aborted') switching.delete(report.id);
-        tell(report);
-      }),
-    begin(step, move) {
-      if (step === 'switch') follow(move);
-      hypervisor.begin(step, move);
-    },
-    inspect(move) {
-      follow(move);
-      hypervisor.inspect(move);
-    },
-  };
-
-  const vmsAt = async (site: string) => {
-    // A removed site is not asked: the VMs that were handed to it are stranded there.
-    if (!sites().includes(site)) return handed.names(({ site: at }) => at === site);
-    const instances = await inner.hosts.instancesAt(site);
-    if (instances === undefined) return undefined;
-    if (takesOver && !heard.has(site)) {
-      const taking = hearing.get(site) ?? takeOver(site, instances).finally(() => hearing.delete(site));
-      hearing.set(site, taking);
-      await taking;
-    }
-    noteClaims(site, instances);
-    const here = instances.filter(({ state }) => state === 'running' || state === 'stopped');
-    return here.filter(({ vm }) => handed.get(vm)?.site === site).map(({ vm }) => vm);
-  };
-  const hosts: Hosts = {
-    ...inner.hosts,
-    vmsAt,
-    async startVm(vm, site, spec) {
-      // A record that cannot be read leaves open where its VM runs, so it is not started. `status` shows the record.
-      if (handed.isUnreadable(vm)) return;
-      // No VM is handed to a site that does not exist.
-      if (!sites().includes(site)) return log.error({ vm, site }, 'a VM is not started: no such site has an agent');
-      if (handed.get(vm) === undefined && takesOver) {
-        const unasked = sites().filter((other) => !heard.has(other) && !asked.has(other));
-        for (const other of unasked) asked.add(other);
-        await Promise.all(unasked.map(vmsAt));
-        const silent = sites().filter((other) => !heard.has(other));
-        if (silent.length > 0 && !remembers) {
-          waiting.set(vm, { site, spec });
-          log.error({ vm, site, silent }, 'a VM is not started: sites that are silent may run it; it waits for them');
-          return;
-        }
-      }
-      const known = handed.get(vm)?.site;
-      if (known !== undefined && known !== site) {
-        const why = retired.has(vm) ? 'is still to be removed there' : 'may run there';
-        log.warn({ vm, site, at: known }, `a VM is not started: by its record it ${why}`);
-        return;
-      }
-      retired.delete(vm);
-      // Throws where it cannot be written: then the declaration is delivered again.
-      if (known === undefined) await write(vm, site);
-      await inner.hosts.startVm(vm, site, spec);
-    },
-    async remove(vm) {
-      retired.add(vm);
-      waiting.delete(vm);
-      await inner.hosts.remove(vm, async (site) => {
-        if (handed.get(vm)?.site !== site || !retired.has(vm)) return;
-        await write(vm, undefined);
-        retired.delete(vm);
-      });
-      // Its site was removed and cannot be asked: the operator who retires the VM answers for it.
-      const at = handed.get(vm)?.site;
-      if (at === undefined || sites().includes(at)) return;
-      await write(vm, undefined);
-      retired.delete(vm);
-    },
-  };
+  const handed = new HandedVms(inner.hosts, options);
   return {
     ...inner,
-    hypervisor: recorded,
-    hosts,
-    foreignVms: () => [...claimed.values()].reduce((sum, { count }) => sum + count, 0),
-    async setLeader(on, setAside) {
-      handed.forget();
-      for (const known of [claimed, switching, retired, waiting, asked]) known.clear();
-      inner.hosts.forget();
-      if (!on) return;
-      await handed.load(setAside);
-      if (handed.size === 0) for (const [vm, site] of await whereaboutsBefore(store)) await write(vm, site);
-      takesOver = !remembers || handed.size === 0;
+    hypervisor: handed.switching.recorded(inner.hypervisor),
+    hosts: {
+      ...inner.hosts,
+      vmsAt: (site) => handed.vmsAt(site),
+      startVm: (vm, site, spec) => handed.startVm(vm, site, spec),
+      remove: (vm) => handed.remove(vm),
     },
+    foreignVms: () => handed.claims.count,
+    setLeader: (on, setAside) => handed.setLeader(on, setAside),
   };
+}
+
+/** The records, with all that follows from them. */
+class HandedVms {
+  readonly claims: FalseClaims;
+  readonly switching: SwitchingMoves;
+  readonly #hosts: RemoteHosts;
+  readonly #options: HandedOptions;
+  readonly #log: Log;
+  readonly #records: OwnedRecords<{ site: string }>;
+  readonly #takeOver: TakeOver;
+  readonly #retired = new Set<string>();
+
+  constructor(hosts: RemoteHosts, options: HandedOptions) {
+    const { store, sites } = options;
+    this.#hosts = hosts;
+    this.#options = options;
+    this.#log = serviceLog(options.log, 'agent');
+    this.#records = new OwnedRecords({ store, kind: PLACE_RECORD, prefix: handedKey('') });
+    this.claims = new FalseClaims(this.#log);
+    this.switching = new SwitchingMoves(this.#log, async ({ vm, to }) => {
+      if (this.#siteOf(vm) !== to) await this.#write(vm, to);
+    });
+    this.#takeOver = new TakeOver({
+      log: this.#log,
+      sites,
+      handOver: async (vm, site) => {
+        if (this.#siteOf(vm) !== undefined) return false;
+        await this.#write(vm, site);
+        return true;
+      },
+      start: (vm, site, spec) => this.startVm(vm, site, spec),
+    });
+  }
+
+  async vmsAt(site: string): Promise<readonly string[] | undefined> {
+    // A removed site is not asked: the VMs that were handed to it are stranded there.
+    if (!this.#exists(site)) return this.#records.names(({ site: at }) => at === site);
+    const instances = await this.#hosts.instancesAt(site);
+    if (instances === undefined) return undefined;
+    await this.#takeOver.answered(site, instances);
+    this.claims.note(site, instances, (vm) => this.#siteOf(vm) === site || this.switching.has(vm, site));
+    const here = instances.filter(({ state }) => state === 'running' || state === 'stopped');
+    return here.filter(({ vm }) => this.#siteOf(vm) === site).map(({ vm }) => vm);
+  }
+
+  async startVm(vm: string, site: string, spec: VmSpec): Promise<void> {
+    // A record that cannot be read leaves open where its VM runs, so it is not started. `status` shows the record.
+    if (this.#records.isUnreadable(vm)) return;
+    // No VM is handed to a site that does not exist.
+    if (!this.#exists(site)) return this.#log.error({ vm, site }, 'a VM is not started: no such site has an agent');
+    if (this.#siteOf(vm) === undefined && this.#takeOver.on) {
+      const silent = await this.#takeOver.silentSites((other) => this.vmsAt(other));
+      if (silent.length > 0 && !this.#options.remembers) {
+        this.#takeOver.wait(vm, site, spec);
+        const why = 'a VM is not started: sites that are silent may run it; it waits for them';
+        this.#log.error({ vm, site, silent }, why);
+        return;
+      }
+    }
+    const known = this.#siteOf(vm);
+    if (known !== undefined && known !== site) {
+      const why = this.#retired.has(vm) ? 'is still to be removed there' : 'may run there';
+      this.#log.warn({ vm, site, at: known }, `a VM is not started: by its record it ${why}`);
+      return;
+    }
+    this.#retired.delete(vm);
+    // Throws where it cannot be written: then the declaration is delivered again.
+    if (known === undefined) await this.#write(vm, site);
+    await this.#hosts.startVm(vm, site, spec);
+  }
+
+  async remove(vm: string): Promise<void> {
+    this.#retired.add(vm);
+    this.#takeOver.forgetVm(vm);
+    await this.#hosts.remove(vm, async (site) => {
+      if (this.#siteOf(vm) === site && this.#retired.has(vm)) await this.#delete(vm);
+    });
+    // Its site was removed and cannot be asked: the operator who retires the VM answers for it.
+    const at = this.#siteOf(vm);
+    if (at !== undefined && !this.#exists(at)) await this.#delete(vm);
+  }
+
+  async setLeader(on: boolean, setAside: SetAside): Promise<void> {
+    this.#records.forget();
+    this.claims.forget();
+    this.switching.forget();
+    this.#retired.clear();
+    this.#takeOver.forget();
+    this.#hosts.forget();
+    if (!on) return;
+    const { store, remembers } = this.#options;
+    await this.#records.load(setAside);
+    if (this.#records.size === 0) {
+      for (const [vm, site] of await whereaboutsBefore(store)) await this.#write(vm, site);
+    }
+    this.#takeOver.on = !remembers || this.#records.size === 0;
+  }
+
+  #siteOf(vm: string): string | undefined {
+    return this.#records.get(vm)?.site;
+  }
+
+  #exists(site: string): boolean {
+    return this.#options.sites().includes(site);
+  }
+
+  #write(vm: string, site: string): Promise<void> {
+    return this.#records.write(vm, { site });
+  }
+
+  async #delete(vm: string): Promise<void> {
+    await this.#records.write(vm, undefined);
+    this.#retired.delete(vm);
+  }
 }
