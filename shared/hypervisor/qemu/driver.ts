@@ -12,7 +12,7 @@ import { type Log, serviceLog } from '../../log.ts';
 import { NOTHING_MEASURED } from '../../model/measured.ts';
 import type { Uplink } from '../../model/paths.ts';
 import type { Hypervisor, Move, Report } from '../hypervisor.ts';
-import { doneSteps, goesForward, hasDied, objection, runsAt, standsBetween } from './both-ends.ts';
+import { type BothEnds, doneSteps, goesForward, hasDied, objection, runsAt, standsBetween } from './both-ends.ts';
 import { type AgentClient, RefusedOrder } from './client.ts';
 import { Cancelled, whileUnreachable } from './retry.ts';
 import { askBothEnds, type DriverRules, type Run, type StepContext, updateMeasured } from './run.ts';
@@ -37,98 +37,176 @@ export interface QemuHypervisorOptions {
 }
 
 /** Creates the driver. Its failed reports have the codes of the port, or those of the agents (`shared/errors.ts`). */
-export function qemuHypervisor({ agents, sites, rules, log: parent }: QemuHypervisorOptions): QemuHypervisor {
-  const log = serviceLog(parent, 'hypervisor');
-  const runs = new Runs(agents, sites);
-  /** Moves that are being inspected. */
-  const inspecting = new Set<string>();
-  let listener: (report: Report) => void = () => {};
-  let closed = false;
-  const report = (what: Report) => {
-    if (!closed) listener(what);
+export function qemuHypervisor(options: QemuHypervisorOptions): QemuHypervisor {
+  const driver = new Driver(options);
+  return {
+    listen: (listener) => driver.listen(listener),
+    begin: (step, move) => driver.begin(step, move),
+    abort: (move) => driver.abort(move),
+    inspect: (move) => driver.inspect(move),
+    close: () => driver.close(),
   };
+}
+
+class Driver implements QemuHypervisor {
+  readonly #rules: DriverRules;
+  readonly #log: Log;
+  readonly #runs: Runs;
+  /** Moves that are being inspected. */
+  readonly #inspecting = new Set<string>();
+  #listener: (report: Report) => void = () => {};
+  #closed = false;
+
+  constructor({ agents, sites, rules, log }: QemuHypervisorOptions) {
+    this.#rules = rules;
+    this.#log = serviceLog(log, 'hypervisor');
+    this.#runs = new Runs(agents, sites);
+  }
+
+  listen(listener: (report: Report) => void): void {
+    this.#listener = listener;
+  }
+
+  begin(step: Phase, move: Move): void {
+    this.#orRefuse(move, step, () => {
+      const run = this.#runs.of(move);
+      if (run.underWay === step) return;
+      if (run.underWay) throw new RefusedOrder('BAD_ORDER', `${run.underWay} is still under way`);
+      run.underWay = step;
+      void this.#carryOut(step, run);
+    });
+  }
+
+  abort(move: Move): void {
+    this.#orRefuse(move, 'abort', () => {
+      const run = this.#runs.of(move);
+      run.stop.abort();
+      run.stop = new AbortController();
+      void this.#takeBack(run);
+    });
+  }
+
+  inspect(move: Move): void {
+    const { id } = move;
+    if (this.#inspecting.has(id)) return;
+    this.#inspecting.add(id);
+    // If no agent answers, there is no report: the migrator inspects again after its deadline.
+    void this.#inspect(move)
+      .catch(() => {})
+      .finally(() => this.#inspecting.delete(id));
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#runs.stop();
+  }
+
+  #report(report: Report): void {
+    if (!this.#closed) this.#listener(report);
+  }
+
+  /** Reports `failed` if an order throws at once; after the call, as the port demands. */
+  #orRefuse({ id }: Move, step: Phase | 'abort', work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      const failure = { code: codeOf(error), reason: (error as Error).message };
+      queueMicrotask(() => this.#report({ kind: 'failed', id, step, ...failure, measured: NOTHING_MEASURED }));
+    }
+  }
+
   /** The retry and the log for the orders of one step, until `run.stop` is aborted. */
-  const orderingFor = (run: Run): Pick<StepContext, 'patiently' | 'log'> => {
+  #orderingFor(run: Run): Pick<StepContext, 'patiently' | 'log'> {
     const { signal } = run.stop;
     const { id: migration, vm } = run.move;
     return {
-      patiently: (work) => whileUnreachable(work, () => signal.aborted || closed),
-      log: (figures, what) => log.info({ vm, migration, ...figures }, what),
+      patiently: (work) => whileUnreachable(work, () => signal.aborted || this.#closed),
+      log: (figures, what) => this.#log.info({ vm, migration, ...figures }, what),
     };
-  };
+  }
 
-  const carryOut = async (step: Phase, run: Run) => {
+  async #carryOut(step: Phase, run: Run): Promise<void> {
     const { move } = run;
     const { id } = move;
     const { signal } = run.stop;
-    const ordering = orderingFor(run);
-    const { patiently } = ordering;
+    const ordering = this.#orderingFor(run);
     const fail = (code: string, reason: string) => {
       if (signal.aborted) return;
       run.underWay = undefined;
-      log.warn({ vm: move.vm, migration: id, step, code, reason }, 'a step of a move failed');
-      report({ kind: 'failed', id, step, code, reason, measured: run.measured });
+      this.#log.warn({ vm: move.vm, migration: id, step, code, reason }, 'a step of a move failed');
+      this.#report({ kind: 'failed', id, step, code, reason, measured: run.measured });
     };
     try {
-      const ends = await patiently(() => askBothEnds(run));
+      const ends = await ordering.patiently(() => askBothEnds(run));
       const done = doneSteps(ends, move);
       if (!done.includes(step)) {
         const next = PHASES[done.length];
         if (step !== next) return fail('BAD_ORDER', `the next step of ${id} is ${next}, not ${step}`);
-        const objected = step === 'prepare' ? objection(ends, move, run.paths, runs.isUnderWay) : undefined;
+        const objected = step === 'prepare' ? objection(ends, move, run.paths, this.#runs.isUnderWay) : undefined;
         if (objected) return fail(objected.code, objected.reason);
-        await STEPS[step]({
-          ...ordering,
-          run,
-          ends,
-          rules,
-          ask: async () => {
-            const now = await patiently(() => askBothEnds(run));
-            updateMeasured(run, now);
-            return now;
-          },
-          progress(remainingBytes, rateBps) {
-            if (signal.aborted) return;
-            report({ kind: 'progress', id, step, measured: run.measured, remainingBytes, rateBps });
-          },
-        });
+        await STEPS[step](this.#contextOf(step, run, ends, ordering));
       }
-      const after = await patiently(() => askBothEnds(run));
+      const after = await ordering.patiently(() => askBothEnds(run));
       const measured = updateMeasured(run, after);
       run.isOver = step === 'release';
       if (run.isOver && hasDied(after, move)) return fail('VM_NOT_RUNNING', whyDead(run));
       run.underWay = undefined;
-      report({ kind: 'done', id, step, measured });
+      this.#report({ kind: 'done', id, step, measured });
     } catch (error) {
       if (!(error instanceof Cancelled)) fail(codeOf(error), (error as Error).message);
     }
-  };
+  }
 
-  const takeBack = async (run: Run) => {
+  #contextOf(
+    step: Phase,
+    run: Run,
+    ends: BothEnds,
+    ordering: Pick<StepContext, 'patiently' | 'log'>,
+  ): StepContext {
+    const { signal } = run.stop;
+    return {
+      ...ordering,
+      run,
+      ends,
+      rules: this.#rules,
+      ask: async () => {
+        const now = await ordering.patiently(() => askBothEnds(run));
+        updateMeasured(run, now);
+        return now;
+      },
+      progress: (remainingBytes, rateBps) => {
+        if (signal.aborted) return;
+        const { id } = run.move;
+        this.#report({ kind: 'progress', id, step, measured: run.measured, remainingBytes, rateBps });
+      },
+    };
+  }
+
+  async #takeBack(run: Run): Promise<void> {
     const { move, measured } = run;
     const { id, vm } = move;
     try {
-      await undo(run, orderingFor(run));
+      await undo(run, this.#orderingFor(run));
       run.underWay = undefined;
-      runs.delete(id);
-      report({ kind: 'aborted', id, measured: run.measured });
+      this.#runs.delete(id);
+      this.#report({ kind: 'aborted', id, measured: run.measured });
     } catch (error) {
       if (error instanceof Cancelled) return;
       run.underWay = undefined;
       const failure = { code: codeOf(error), reason: (error as Error).message };
-      log.warn({ vm, migration: id, ...failure }, 'a move was not undone');
-      report({ kind: 'failed', id, step: 'abort', ...failure, measured });
+      this.#log.warn({ vm, migration: id, ...failure }, 'a move was not undone');
+      this.#report({ kind: 'failed', id, step: 'abort', ...failure, measured });
     }
-  };
+  }
 
-  const inspect = async (move: Move) => {
-    const run = runs.of(move);
+  async #inspect(move: Move): Promise<void> {
+    const run = this.#runs.of(move);
     const ends = await whileUnreachable(
       () => askBothEnds(run),
-      () => closed,
+      () => this.#closed,
     );
     const between = standsBetween(ends, move) ? 'switch' : hasDied(ends, move) ? 'release' : undefined;
-    report({
+    this.#report({
       kind: 'inspected',
       id: move.id,
       runsAt: runsAt(ends, move),
@@ -137,53 +215,7 @@ export function qemuHypervisor({ agents, sites, rules, log: parent }: QemuHyperv
       onlyForward: goesForward(ends, move),
       measured: updateMeasured(run, ends),
     });
-  };
-
-  /** Reports `failed` if an order throws at once; after the call, as the port demands. */
-  const orRefuse = ({ id }: Move, step: Phase | 'abort', work: () => void) => {
-    try {
-      work();
-    } catch (error) {
-      const failure = { code: codeOf(error), reason: (error as Error).message };
-      queueMicrotask(() => report({ kind: 'failed', id, step, ...failure, measured: NOTHING_MEASURED }));
-    }
-  };
-
-  return {
-    listen(next) {
-      listener = next;
-    },
-    begin(step, move) {
-      orRefuse(move, step, () => {
-        const run = runs.of(move);
-        if (run.underWay === step) return;
-        if (run.underWay) throw new RefusedOrder('BAD_ORDER', `${run.underWay} is still under way`);
-        run.underWay = step;
-        void carryOut(step, run);
-      });
-    },
-    abort(move) {
-      orRefuse(move, 'abort', () => {
-        const run = runs.of(move);
-        run.stop.abort();
-        run.stop = new AbortController();
-        void takeBack(run);
-      });
-    },
-    inspect(move) {
-      const { id } = move;
-      if (inspecting.has(id)) return;
-      inspecting.add(id);
-      // If no agent answers, there is no report: the migrator inspects again after its deadline.
-      void inspect(move)
-        .catch(() => {})
-        .finally(() => inspecting.delete(id));
-    },
-    close() {
-      closed = true;
-      runs.stop();
-    },
-  };
+  }
 }
 
 function whyDead({ move: { vm, to }, endedBecause = `its QEMU at ${to} is gone` }: Run): string {
