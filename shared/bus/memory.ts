@@ -6,7 +6,7 @@
 
 import { check, type Event, type EventType, partitionOf } from '../events/index.ts';
 import { type Busy, InFlight } from '../time/in-flight.ts';
-import { type Bus, type Delivery, LATEST_KEPT, MAX_EVENT_BYTES, type Subscription } from './bus.ts';
+import { type Bus, type Delivery, type Lag, LATEST_KEPT, MAX_EVENT_BYTES, type Subscribe, type Subscription } from './bus.ts';
 import { closedError } from './closed.ts';
 import { deadLetter } from './dead-letter.ts';
 import { MemoryGroup, type Surroundings } from './memory-group.ts';
@@ -23,80 +23,38 @@ export interface MemoryBus extends Bus, Busy {
 
 /** Makes a bus. @param options.partitions into how many queues a group's events are divided by key */
 export function memoryBus({ partitions = 16 }: { readonly partitions?: number } = {}): MemoryBus {
-  const groups = new Map<string, MemoryGroup>();
-  const owned = new Set<MemoryGroup>();
-  const all = () => [...groups.values(), ...owned];
-  let wanting = new Map<EventType, readonly MemoryGroup[]>();
-  const latest = new Map(LATEST_KEPT.map((type) => [type, new Map<string, Event>()]));
-  const recent = new RecentIds();
-  const subscriptions = new Set<Subscription>();
-  const breathe = breather(LONGEST_STRETCH_MS);
   const members = new InFlight();
+  const breathe = breather(LONGEST_STRETCH_MS);
+  const queues = new GroupQueues(partitions, members, breathe);
+  const subscriptions = new Set<Subscription>();
   let owner: string | undefined;
   let closing = false;
   let closed = false;
 
-  const first = (event: Event): Delivery => ({
-    event,
-    partition: partitionOf(event.partitionkey, partitions),
-    attempt: 1,
-  });
-  const accept = (event: Event) => {
-    if (!recent.add(event.id)) return;
-    latest.get(event.type)?.set(event.partitionkey, event);
-    const takers = wanting.get(event.type);
-    if (takers === undefined) return;
-    const delivery = first(event);
-    for (const group of takers) group.add(delivery);
-  };
-  const surroundings: Surroundings = {
-    members,
-    partitions,
-    breathe,
-    reject(delivery, group, error) {
-      const letter = deadLetter(delivery.event, group, error);
-      if (letter !== undefined) accept(letter);
-    },
-  };
   return {
     async publish(events) {
       if (closed) throw closedError('publish');
       for (const event of events) check(event);
-      for (const event of events) accept(event);
+      for (const event of events) queues.add(event);
       // A caller that publishes in an endless loop must not block the event loop.
       await breathe();
     },
     async subscribe(options, handler) {
       if (closing) throw closedError('subscribe');
-      // A member that begins with the latest has a group of its own, which ends with it.
-      const own = options.latest ? new MemoryGroup(options.group, surroundings) : undefined;
-      const group = own ?? groups.get(options.group) ?? new MemoryGroup(options.group, surroundings);
-      if (own) owned.add(own);
-      else groups.set(options.group, group);
-      group.types = new Set(options.types);
-      group.exclusive = options.exclusive ?? false;
-      wanting = byType(all());
-
-      const kept = own ? LATEST_KEPT.filter((type) => group.types.has(type)) : [];
-      const begin = kept.flatMap((type) => [...latest.get(type)!.values()].map(first));
-      group.beginWith(begin, ({ event }) => group.types.has(event.type));
-
+      const { group, leave } = queues.join(options);
       const subscription = group.join(handler, options.assigned);
       subscriptions.add(subscription);
-      if (own) await own.caughtUp();
+      if (options.latest) await group.caughtUp();
       return {
         async stop() {
           await subscription.stop();
           subscriptions.delete(subscription);
-          if (own?.deserted && owned.delete(own)) wanting = byType(all());
+          leave();
         },
       };
     },
     maxEventBytes: MAX_EVENT_BYTES,
-    lag: () =>
-      all().flatMap(({ name, queues }) =>
-        queues.map((queue, partition) => ({ group: name, partition, events: queue.size })),
-      ),
+    lag: () => queues.lag(),
     claim: async (installation) => (owner ??= installation),
     connected: () => true,
     get busy() {
@@ -110,6 +68,75 @@ export function memoryBus({ partitions = 16 }: { readonly partitions?: number } 
       closed = true;
     },
   };
+}
+
+/** The queues of all groups, and the latest events of the types in `LATEST_KEPT`. */
+class GroupQueues {
+  readonly #partitions: number;
+  readonly #surroundings: Surroundings;
+  readonly #groups = new Map<string, MemoryGroup>();
+  /** Groups of one member each. */
+  readonly #owned = new Set<MemoryGroup>();
+  #wanting = new Map<EventType, readonly MemoryGroup[]>();
+  readonly #latest = new Map(LATEST_KEPT.map((type) => [type, new Map<string, Event>()]));
+  readonly #recent = new RecentIds();
+
+  constructor(partitions: number, members: InFlight, breathe: () => Promise<void> | undefined) {
+    this.#partitions = partitions;
+    this.#surroundings = {
+      members,
+      partitions,
+      breathe,
+      reject: (delivery, group, error) => {
+        const letter = deadLetter(delivery.event, group, error);
+        if (letter !== undefined) this.add(letter);
+      },
+    };
+  }
+
+  /** Adds an event to the queues of all groups that want its type. A repeat changes nothing. */
+  add(event: Event): void {
+    if (!this.#recent.add(event.id)) return;
+    this.#latest.get(event.type)?.set(event.partitionkey, event);
+    const takers = this.#wanting.get(event.type);
+    if (takers === undefined) return;
+    const delivery = this.#first(event);
+    for (const group of takers) group.add(delivery);
+  }
+
+  /** The group of a new member. @returns `leave`: call it after the member has stopped */
+  join(options: Subscribe): { readonly group: MemoryGroup; readonly leave: () => void } {
+    // A member that begins with the latest has a group of its own, which ends with it.
+    const own = options.latest ? new MemoryGroup(options.group, this.#surroundings) : undefined;
+    const group = own ?? this.#groups.get(options.group) ?? new MemoryGroup(options.group, this.#surroundings);
+    if (own) this.#owned.add(own);
+    else this.#groups.set(options.group, group);
+    group.types = new Set(options.types);
+    group.exclusive = options.exclusive ?? false;
+    this.#wanting = byType(this.#all());
+
+    const kept = own ? LATEST_KEPT.filter((type) => group.types.has(type)) : [];
+    const begin = kept.flatMap((type) => [...this.#latest.get(type)!.values()].map((event) => this.#first(event)));
+    group.beginWith(begin, ({ event }) => group.types.has(event.type));
+    const leave = () => {
+      if (own?.deserted && this.#owned.delete(own)) this.#wanting = byType(this.#all());
+    };
+    return { group, leave };
+  }
+
+  lag(): Lag[] {
+    return this.#all().flatMap(({ name, queues }) =>
+      queues.map((queue, partition) => ({ group: name, partition, events: queue.size })),
+    );
+  }
+
+  #all(): MemoryGroup[] {
+    return [...this.#groups.values(), ...this.#owned];
+  }
+
+  #first(event: Event): Delivery {
+    return { event, partition: partitionOf(event.partitionkey, this.#partitions), attempt: 1 };
+  }
 }
 
 function byType(groups: Iterable<MemoryGroup>): Map<EventType, readonly MemoryGroup[]> {
