@@ -52,81 +52,99 @@ export function startChild(
 }
 
 /** Reads and ends a process that the caller started. */
-export function watchChild(child: ChildProcess, { onLine, keepChars = 4000 }: Reading = {}): Child {
-  const kept = { stdout: '', stderr: '' };
-  const watchers = new Set<() => void>();
-  const read = (name: 'stdout' | 'stderr') => {
+export function watchChild(child: ChildProcess, reading: Reading = {}): Child {
+  return new WatchedChild(child, reading);
+}
+
+class WatchedChild implements Child {
+  readonly ended: Promise<number | null>;
+  readonly #child: ChildProcess;
+  readonly #kept = { stdout: '', stderr: '' };
+  /** Called after each text that the child prints. */
+  readonly #watchers = new Set<() => void>();
+  #over = false;
+
+  constructor(child: ChildProcess, reading: Reading) {
+    this.#child = child;
+    this.#read('stdout', reading);
+    this.#read('stderr', reading);
+    running.add(child);
+    this.ended = new Promise((resolve) => {
+      const end = (code: number | null) => {
+        this.#over = true;
+        running.delete(child);
+        resolve(code);
+      };
+      child.once('close', end);
+      child.once('error', (error) => {
+        if (child.pid !== undefined) return;
+        this.#kept.stderr += `${error.message}\n`;
+        end(null);
+      });
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  get stdout(): string {
+    return this.#kept.stdout;
+  }
+
+  get stderr(): string {
+    return this.#kept.stderr;
+  }
+
+  get lastWords(): string {
+    return this.#kept.stderr.trim().split('\n').at(-1) ?? '';
+  }
+
+  get running(): boolean {
+    return !this.#over;
+  }
+
+  async printed(pattern: RegExp, withinMs?: number): Promise<string> {
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const look = () => {
+      const match = pattern.exec(this.stdout) ?? pattern.exec(this.stderr);
+      if (match !== null) resolve(match[1] ?? match[0]);
+    };
+    const fail = (why: string) =>
+      reject(new Error(`${this.#child.spawnfile} ${why} without printing ${pattern}: ${this.stderr}`));
+    const timer = withinMs === undefined ? undefined : setTimeout(() => fail(`ran for ${withinMs} ms`), withinMs);
+    this.#watchers.add(look);
+    look();
+    void this.ended.then(() => fail('ended'));
+    return promise.finally(() => {
+      clearTimeout(timer);
+      this.#watchers.delete(look);
+    });
+  }
+
+  signal(signal: NodeJS.Signals): boolean {
+    return !this.#over && this.#child.kill(signal);
+  }
+
+  async stop(withinMs?: number): Promise<number | null> {
+    this.signal('SIGTERM');
+    const late = withinMs === undefined ? undefined : setTimeout(() => this.signal('SIGKILL'), withinMs);
+    return this.ended.finally(() => clearTimeout(late));
+  }
+
+  kill(): Promise<number | null> {
+    this.signal('SIGKILL');
+    return this.ended;
+  }
+
+  #read(name: 'stdout' | 'stderr', { onLine, keepChars = 4000 }: Reading): void {
     let rest = '';
-    child[name]?.setEncoding('utf8').on('data', (text: string) => {
-      kept[name] = (kept[name] + text).slice(-keepChars);
+    this.#child[name]?.setEncoding('utf8').on('data', (text: string) => {
+      this.#kept[name] = (this.#kept[name] + text).slice(-keepChars);
       const lines = (rest + text).split('\n');
       rest = lines.pop()!;
       if (onLine) for (const line of lines) onLine(line, name);
-      for (const look of watchers) look();
+      for (const look of this.#watchers) look();
     });
-  };
-  read('stdout');
-  read('stderr');
-  running.add(child);
-  let over = false;
-  const ended = new Promise<number | null>((resolve) => {
-    const end = (code: number | null) => {
-      over = true;
-      running.delete(child);
-      resolve(code);
-    };
-    child.once('close', end);
-    child.once('error', (error) => {
-      if (child.pid !== undefined) return;
-      kept.stderr += `${error.message}\n`;
-      end(null);
-    });
-  });
-  const lastWords = () => kept.stderr.trim().split('\n').at(-1) ?? '';
-  const signal = (name: NodeJS.Signals) => !over && child.kill(name);
-  return {
-    get pid() {
-      return child.pid;
-    },
-    get stdout() {
-      return kept.stdout;
-    },
-    get stderr() {
-      return kept.stderr;
-    },
-    get lastWords() {
-      return lastWords();
-    },
-    get running() {
-      return !over;
-    },
-    ended,
-    async printed(pattern, withinMs) {
-      const { promise, resolve, reject } = Promise.withResolvers<string>();
-      const look = () => {
-        const match = pattern.exec(kept.stdout) ?? pattern.exec(kept.stderr);
-        if (match !== null) resolve(match[1] ?? match[0]);
-      };
-      const fail = (why: string) =>
-        reject(new Error(`${child.spawnfile} ${why} without printing ${pattern}: ${kept.stderr}`));
-      const timer = withinMs === undefined ? undefined : setTimeout(() => fail(`ran for ${withinMs} ms`), withinMs);
-      watchers.add(look);
-      look();
-      void ended.then(() => fail('ended'));
-      return promise.finally(() => {
-        clearTimeout(timer);
-        watchers.delete(look);
-      });
-    },
-    signal,
-    async stop(withinMs) {
-      signal('SIGTERM');
-      const late = withinMs === undefined ? undefined : setTimeout(() => signal('SIGKILL'), withinMs);
-      return ended.finally(() => clearTimeout(late));
-    },
-    kill() {
-      signal('SIGKILL');
-      return ended;
-    },
-  };
+  }
 }

@@ -55,106 +55,121 @@ export interface MoveCheckOptions {
  * migration. Placement's record proves a decision while its move is under way. The migrator's records prove the other moves: the
  * migrator writes a record before it publishes.
  */
-export function moveCheck({
-  store,
-  clock,
-  log,
-  partitions,
-  unproven = 'drop',
-  quotaClock,
-}: MoveCheckOptions): MoveCheck {
-  const moves = new OrderedMoves();
-  /** Moves by decisions that nothing proves. They count only beside the migrator's record. */
-  const claimed = new RecentMap<OrderedMove>(MAX_CLAIMED);
-  const trouble = repeatedFault(log, 'events of migrations are ignored', 'warn');
-  const quota = readQuota(quotaClock ?? realClock());
-  let refused = 0;
+export function moveCheck(options: MoveCheckOptions): MoveCheck {
+  return new RecordedMoveCheck(options);
+}
 
-  const refuse = ({ data: { vm, from, to, ...data } }: Judged, why: string): false => {
-    refused++;
+class RecordedMoveCheck implements MoveCheck {
+  readonly #options: MoveCheckOptions;
+  readonly #moves = new OrderedMoves();
+  /** Moves by decisions that nothing proves. They count only beside the migrator's record. */
+  readonly #claimed = new RecentMap<OrderedMove>(MAX_CLAIMED);
+  readonly #trouble: ReturnType<typeof repeatedFault>;
+  readonly #quota: ReturnType<typeof readQuota>;
+  #refused = 0;
+
+  constructor(options: MoveCheckOptions) {
+    this.#options = options;
+    this.#trouble = repeatedFault(options.log, 'events of migrations are ignored', 'warn');
+    this.#quota = readQuota(options.quotaClock ?? realClock());
+  }
+
+  get refused(): number {
+    return this.#refused;
+  }
+
+  orderOf(migration: string): OrderedMove | undefined {
+    return this.#moves.of(migration);
+  }
+
+  admits(event: Event): boolean | Promise<boolean> {
+    if (event.type === 'placement.decided.v1') return this.#admitDecision(event);
+    if (!isMigrationEvent(event)) return true;
+    return this.#judge(event) ?? this.#lookUp(event);
+  }
+
+  #refuse({ data: { vm, from, to, ...data } }: Judged, why: string): false {
+    this.#refused++;
     const id = 'migration' in data ? data.migration : data.decision;
     const next = 'find out who else may publish on this bus (SECURITY.md)';
-    trouble.failed(new TagalongError('EVENT_INVALID', `${id}, from ${from} to ${to}: ${why}; ${next}`), { vm });
+    this.#trouble.failed(new TagalongError('EVENT_INVALID', `${id}, from ${from} to ${to}: ${why}; ${next}`), { vm });
     return false;
-  };
+  }
 
-  const judge = (fact: MigrationFact): boolean | undefined => {
-    const judgement = moves.judge(fact, Math.round(clock.now()));
+  /** Undefined: the order of the migration is unknown. */
+  #judge(fact: MigrationFact): boolean | undefined {
+    const judgement = this.#moves.judge(fact, Math.round(this.#options.clock.now()));
     if (judgement === 'unknown') return undefined;
-    if (judgement === 'contradicts') return refuse(fact, 'VM, sites or times do not fit the decision of this number');
+    if (judgement === 'contradicts') {
+      return this.#refuse(fact, 'VM, sites or times do not fit the decision of this number');
+    }
     return judgement === 'fits';
-  };
+  }
 
   /**
    * Only a decision that is proven false is refused. One that the record does not prove any more is shown, and its move counts only
    * beside the migrator's record. One that cannot be looked up is believed.
    */
-  const admitDecision = async (event: Decision): Promise<boolean> => {
+  async #admitDecision(event: Decision): Promise<boolean> {
     const { data } = event;
+    const { store, partitions } = this.#options;
     let judgement: string | undefined;
     try {
-      if (quota.isLeft()) judgement = judgeDecision(data, await readOrder(store, data.vm, partitions));
+      if (this.#quota.isLeft()) judgement = judgeDecision(data, await readOrder(store, data.vm, partitions));
     } catch (error) {
-      trouble.failed(error, { vm: data.vm });
+      this.#trouble.failed(error, { vm: data.vm });
     }
-    if (judgement === undefined) moves.decided(data);
+    if (judgement === undefined) this.#moves.decided(data);
     else if (judgement !== OVERTAKEN) {
-      quota.spend();
-      return refuse(event, judgement);
-    } else if (data.verdict === 'move') claimed.set(data.decision, orderIn(data));
+      this.#quota.spend();
+      return this.#refuse(event, judgement);
+    } else if (data.verdict === 'move') this.#claimed.set(data.decision, orderIn(data));
     return true;
-  };
+  }
 
-  /**
-   * Judges an event by the migrator's record of its VM. The record names the VM's last migration; it has only the numbers of older
-   * ones. An older migration counts if its decision was on the bus.
-   */
-  const lookUp = async (fact: MigrationFact): Promise<boolean> => {
-    const { vm, migration } = fact.data;
-    if (!(await quota.wait())) {
-      return refuse(fact, 'its decision is not known here, and too many such events come to look it up');
+  /** Judges an event by the migrator's record of its VM. */
+  async #lookUp(fact: MigrationFact): Promise<boolean> {
+    const { vm } = fact.data;
+    if (!(await this.#quota.wait())) {
+      return this.#refuse(fact, 'its decision is not known here, and too many such events come to look it up');
     }
-    const claim = claimed.get(migration);
     try {
-      const stored = await store.get(MIGRATION_PREFIX + vm);
-      if (stored !== undefined) {
-        const { id, seq, from, to, acceptedAtMs } = valueBesideOutbox(MIGRATION_RECORD, stored.value).migration;
-        if (id === migration) {
-          moves.add(id, { vm, from, to, atMs: acceptedAtMs, prediction: claim?.prediction });
-          return judge(fact) ?? false;
-        }
-        const number = Number(migration.slice(vm.length + 1));
-        if (migration === `${vm}:${number}` && number >= 1 && number <= seq) {
-          if (claim === undefined) {
-            quota.spend();
-            if (unproven === 'drop') return false;
-            throw new TagalongError('EVENT_INVALID', `${migration}: no record of this move is left; tell it by hand`);
-          }
-          moves.add(migration, claim);
-          return judge(fact) ?? false;
-        }
-      }
+      const judgement = await this.#judgeByRecord(fact);
+      if (judgement !== undefined) return judgement;
     } catch (error) {
       // Without the record the check can neither accept nor refute the event.
-      if (unproven === 'throw') throw error;
-      if (!isUnreadable(error)) trouble.failed(error, { vm });
+      if (this.#options.unproven === 'throw') throw error;
+      if (!isUnreadable(error)) this.#trouble.failed(error, { vm });
       return false;
     }
-    quota.spend();
-    return refuse(fact, 'placement made no such decision');
-  };
+    this.#quota.spend();
+    return this.#refuse(fact, 'placement made no such decision');
+  }
 
-  return {
-    get refused() {
-      return refused;
-    },
-    orderOf: (migration) => moves.of(migration),
-    admits(event) {
-      if (event.type === 'placement.decided.v1') return admitDecision(event);
-      if (!isMigrationEvent(event)) return true;
-      return judge(event) ?? lookUp(event);
-    },
-  };
+  /**
+   * The record names the VM's last migration; it has only the numbers of older ones. An older migration counts if its decision was on
+   * the bus. Undefined: the record has no such migration.
+   */
+  async #judgeByRecord(fact: MigrationFact): Promise<boolean | undefined> {
+    const { vm, migration } = fact.data;
+    const claim = this.#claimed.get(migration);
+    const stored = await this.#options.store.get(MIGRATION_PREFIX + vm);
+    if (stored === undefined) return undefined;
+    const { id, seq, from, to, acceptedAtMs } = valueBesideOutbox(MIGRATION_RECORD, stored.value).migration;
+    if (id === migration) {
+      this.#moves.add(id, { vm, from, to, atMs: acceptedAtMs, prediction: claim?.prediction });
+      return this.#judge(fact) ?? false;
+    }
+    const number = Number(migration.slice(vm.length + 1));
+    if (migration !== `${vm}:${number}` || number < 1 || number > seq) return undefined;
+    if (claim !== undefined) {
+      this.#moves.add(migration, claim);
+      return this.#judge(fact) ?? false;
+    }
+    this.#quota.spend();
+    if (this.#options.unproven !== 'throw') return false;
+    throw new TagalongError('EVENT_INVALID', `${migration}: no record of this move is left; tell it by hand`);
+  }
 }
 
 type Decision = Extract<Event, { type: 'placement.decided.v1' }>;
