@@ -10,6 +10,7 @@ import { leadsFirst } from '#shared/config/relations.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Fact } from '#shared/events/index.ts';
 import { positionFault } from '#shared/geo/plausibility.ts';
+import type { Placement } from '#shared/policy/placement.ts';
 import type { AnyPolicy } from '#shared/policy/rules/named.ts';
 import type { Forecast } from '#shared/policy/state/forecast.ts';
 import type { Session, Vm } from '#shared/policy/state/state.ts';
@@ -145,14 +146,36 @@ export async function run({
   watcher?.end(toMs);
   world.stopOrdering();
   while (world.migrations.live.size > 0 && clock.step(Number.POSITIVE_INFINITY));
+  return resultOf({ placement, serving, tally, users, sites: sites.length, fromMs: fromMs ?? 0, toMs });
+}
+
+/** The result of a run that has ended. */
+function resultOf({
+  placement,
+  serving,
+  tally,
+  users,
+  sites,
+  fromMs,
+  toMs,
+}: {
+  readonly placement: Placement;
+  readonly serving: Serving;
+  readonly tally: Tally;
+  readonly users: Users;
+  /** The number of declared sites. */
+  readonly sites: number;
+  readonly fromMs: number;
+  readonly toMs: number;
+}): RunResult {
   const { userMs: servingUserMs, weightedMs } = serving.totals;
   return {
     policy: placement.policy.name,
-    fromMs: fromMs ?? 0,
+    fromMs,
     toMs,
     users: users.size,
     vms: placement.vms.size,
-    sites: sites.length,
+    sites,
     locations: Object.fromEntries([...users.refused, ...placement.counts].sort(([a], [b]) => (a < b ? -1 : 1))),
     decisions: tally.decisions,
     migrations: tally.migrations,

@@ -50,93 +50,112 @@ export interface WorldOptions {
 }
 
 /** Creates a world without sites and VMs. @throws TagalongError POLICY_UNKNOWN */
-export function createWorld({
-  config,
-  clock,
-  faults,
-  explains = true,
-  policyOverride,
-  forecast,
-  observe = () => {},
-}: WorldOptions): World {
-  const { network, move, limits } = config;
-  // Sites send no heartbeats here, so they must not count as silent.
-  const policy = { ...config.policy, siteSilentMs: Number.POSITIVE_INFINITY };
-  const { plausibility } = config.ingest;
-  const placement = new Placement({ network, move, policy, limits, plausibility, explains }, policyOverride, forecast);
-  const migrations = new Migrations(limits);
-  const hypervisor = simulatedHypervisor({ clock, model: move, network, ...(faults && { faults }) });
-  let mayOrder = true;
-  /** The times of events are whole milliseconds. */
-  const nowMs = () => Math.round(clock.now());
+export function createWorld(options: WorldOptions): World {
+  return new SimulatedWorld(options);
+}
 
-  const wakePlacement = alarm(clock, () => {
-    placement.advance(nowMs());
-    settle();
-  });
-  const wakeMigrations = alarm(clock, () => {
-    migrations.advance(nowMs());
-    settle();
-  });
-  hypervisor.listen((report) => {
-    migrations.report(report, nowMs());
-    settle();
-  });
+class SimulatedWorld implements World {
+  readonly placement: Placement;
+  readonly migrations: Migrations;
+  readonly hypervisor: SimulatedHypervisor;
+  readonly #clock: VirtualClock;
+  readonly #partitions: number;
+  readonly #observe: (fact: Fact) => void;
+  readonly #wakePlacement: (atMs: number | undefined) => void;
+  readonly #wakeMigrations: (atMs: number | undefined) => void;
+  #mayOrder = true;
+
+  constructor(options: WorldOptions) {
+    const { config, clock, faults, explains = true, policyOverride, forecast, observe = () => {} } = options;
+    const { network, move, limits } = config;
+    // Sites send no heartbeats here, so they must not count as silent.
+    const policy = { ...config.policy, siteSilentMs: Number.POSITIVE_INFINITY };
+    const { plausibility } = config.ingest;
+    this.#clock = clock;
+    this.#partitions = config.bus.partitions;
+    this.#observe = observe;
+    const settings = { network, move, policy, limits, plausibility, explains };
+    this.placement = new Placement(settings, policyOverride, forecast);
+    this.migrations = new Migrations(limits);
+    this.hypervisor = simulatedHypervisor({ clock, model: move, network, ...(faults && { faults }) });
+
+    this.#wakePlacement = alarm(clock, () => {
+      this.placement.advance(this.#nowMs());
+      this.#settle();
+    });
+    this.#wakeMigrations = alarm(clock, () => {
+      this.migrations.advance(this.#nowMs());
+      this.#settle();
+    });
+    this.hypervisor.listen((report) => {
+      this.migrations.report(report, this.#nowMs());
+      this.#settle();
+    });
+  }
+
+  tell(fact: Fact): void {
+    if (fact.type === 'vm.declared.v1') this.hypervisor.startVm(fact.data.vm, fact.data.home);
+    if (fact.type === 'vm.retired.v1') this.hypervisor.remove(fact.data.vm);
+    this.placement.apply(fact, this.#nowMs());
+    this.migrations.apply(fact, this.#nowMs());
+    this.#settle();
+  }
+
+  locate(fix: Data<'location.reported.v1'>): boolean {
+    return this.#settled(this.placement.location(fix, this.#nowMs()));
+  }
+
+  locateAt(vm: Vm, session: Session, fix: Position): boolean {
+    return this.#settled(this.placement.locate(vm, session, fix, this.#nowMs()));
+  }
+
+  declareSite(site: SiteSpec): void {
+    this.hypervisor.declareSite(site);
+    this.tell({ type: 'site.reported.v1', data: { ...site, atMs: this.#nowMs(), vms: [], draining: false } });
+  }
+
+  stopOrdering(): void {
+    this.#mayOrder = false;
+    this.#wakePlacement(undefined);
+  }
+
+  /** The times of events are whole milliseconds. */
+  #nowMs(): number {
+    return Math.round(this.#clock.now());
+  }
+
+  /** True: the position counted. */
+  #settled(outcome: LocationOutcome): boolean {
+    // After a quiet position there is nothing to settle. Nearly all positions are quiet.
+    if (outcome === 'quiet') return true;
+    if (outcome === 'looked') this.#settle();
+    return outcome === 'looked';
+  }
 
   /** Passes decisions to the migrator and migration events to the policy, until neither has another one. */
-  function settle(): void {
+  #settle(): void {
+    const { placement, migrations, hypervisor } = this;
     for (;;) {
       const { decisions, stays } = placement.drain();
-      for (const batch of batchesOf(stays, config.bus.partitions)) placement.forecast.add(batch);
+      for (const batch of batchesOf(stays, this.#partitions)) placement.forecast.add(batch);
       if (decisions.length === 0 && !migrations.pending) break;
       for (const data of decisions) {
         const fact: Fact = { type: 'placement.decided.v1', data };
-        observe(fact);
-        migrations.apply(fact, nowMs());
+        this.#observe(fact);
+        migrations.apply(fact, this.#nowMs());
       }
       if (!migrations.pending) continue;
       const { events, orders } = migrations.drain();
       for (const { fact } of events) {
-        observe(fact);
-        placement.apply(fact, nowMs());
+        this.#observe(fact);
+        placement.apply(fact, this.#nowMs());
       }
       for (const order of orders) {
         if (order.kind === 'begin') hypervisor.begin(order.step, order.move);
         else hypervisor[order.kind](order.move);
       }
     }
-    wakePlacement(mayOrder ? placement.nextWakeMs() : undefined);
-    wakeMigrations(migrations.nextWakeMs());
+    this.#wakePlacement(this.#mayOrder ? placement.nextWakeMs() : undefined);
+    this.#wakeMigrations(migrations.nextWakeMs());
   }
-
-  /** True: the position counted. */
-  const settled = (outcome: LocationOutcome) => {
-    // After a quiet position there is nothing to settle. Nearly all positions are quiet.
-    if (outcome === 'quiet') return true;
-    if (outcome === 'looked') settle();
-    return outcome === 'looked';
-  };
-
-  return {
-    placement,
-    migrations,
-    hypervisor,
-    tell(fact) {
-      if (fact.type === 'vm.declared.v1') hypervisor.startVm(fact.data.vm, fact.data.home);
-      if (fact.type === 'vm.retired.v1') hypervisor.remove(fact.data.vm);
-      placement.apply(fact, nowMs());
-      migrations.apply(fact, nowMs());
-      settle();
-    },
-    locate: (fix) => settled(placement.location(fix, nowMs())),
-    locateAt: (vm, session, fix) => settled(placement.locate(vm, session, fix, nowMs())),
-    declareSite(site) {
-      hypervisor.declareSite(site);
-      this.tell({ type: 'site.reported.v1', data: { ...site, atMs: nowMs(), vms: [], draining: false } });
-    },
-    stopOrdering() {
-      mayOrder = false;
-      wakePlacement(undefined);
-    },
-  };
 }
