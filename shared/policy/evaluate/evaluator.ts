@@ -13,16 +13,12 @@ import type { AnyPolicy } from '../rules/named.ts';
 import { type Circumstances, expectedDwellMs, type Option, type Policy } from '../rules/policies.ts';
 import type { PlacementRule } from '../rules/published/rule.ts';
 import { dwellAt, learnDwell } from '../state/dwell-times.ts';
-import type { EndedStays } from '../state/ended-stays.ts';
-import type { Forecast } from '../state/forecast.ts';
 import { type Peers, siteOf } from '../state/peers.ts';
 import { absenceOf } from '../state/presence.ts';
 import type { SiteTable } from '../state/sites.ts';
 import type { Session, Site, Vm } from '../state/state.ts';
-import { StayCurve } from '../state/stay-curve.ts';
 import type { Traffic } from '../state/traffic.ts';
 import { lastFixMs, whyUnpopulated } from '../state/vm.ts';
-import type { DecisionSource } from '../state/vm-context.ts';
 import { isAllowed } from './affinity.ts';
 import { CandidateScan, SAFETY } from './candidate-scan.ts';
 import type { EstimateSettings } from './estimates.ts';
@@ -35,13 +31,14 @@ import {
   MOVING_BECAUSE,
   NO_FLIGHT,
 } from './evaluation.ts';
-import { type FilterName, type FilterSettings, isSilent, refusal } from './filters.ts';
+import { type FilterSettings, isSilent } from './filters.ts';
 import { Groups } from './group.ts';
 import { MovePlanner } from './planner.ts';
 import { refugeOf } from './refuge.ts';
 import { ReusedRuleInput } from './rule-input.ts';
 import { type EvaluationSummary, topCandidates } from './summary.ts';
-import { type Choice, choiceOf, predictionOf, proposalOf, type Weighed } from './weighed.ts';
+import { type Choice, choiceOf, predictionOf, type Weighed } from './weighed.ts';
+import { MoveWeigher, type StayKnowledge, WAITS } from './weigher.ts';
 
 /** With a better site, the slack is this share of the gain. */
 const GAIN_TOLERANCE = 0.2;
@@ -50,9 +47,6 @@ const ABOUT_AS_WELL = 0.8;
 /** Least slack during a move, in user-ms a second. The gain may be near zero, and a radius of zero would evaluate at every event. */
 const LEAST_SLACK = 0.01;
 
-/** The reason of a move that waits for its turn: the same as of one that the limit of its paths refuses. */
-const WAITS: FilterName = 'path-busy';
-
 /** The slack, and the quiet radius, that lead to an evaluation at the next event. */
 const NEXT_EVENT = -1;
 
@@ -60,12 +54,6 @@ const NEXT_EVENT = -1;
 export interface EvaluationSettings extends EstimateSettings {
   readonly network: NetworkModel;
   readonly policy: PolicyConfig;
-}
-
-/** The forecast of stays, which an evaluator reads, and the ended stays, to which it adds. */
-export interface StayKnowledge {
-  readonly forecast: Forecast;
-  readonly ended: EndedStays;
 }
 
 /** Evaluates VMs one after the other, with reused buffers. Owned by one `Placement`. */
@@ -80,7 +68,7 @@ export class VmEvaluator {
   readonly #groups: Groups;
   readonly #ruleInput: ReusedRuleInput;
   readonly #stays: StayKnowledge;
-  readonly #curve = new StayCurve();
+  readonly #weigher: MoveWeigher;
 
   constructor(
     traffic: Traffic,
@@ -99,6 +87,7 @@ export class VmEvaluator {
     this.#peers = filterSettings.peers;
     this.#groups = new Groups(this.#peers, sites, this.#planner.estimates);
     this.#scan = new CandidateScan(sites, settings.network, settings.policy.sessionTimeoutMs, this.#groups);
+    this.#weigher = new MoveWeigher(this.#scan, this.#planner, this.#groups, filterSettings, stays);
     this.#ruleInput = new ReusedRuleInput(this.#scan, sites, this.#planner.estimates);
   }
 
@@ -124,17 +113,7 @@ export class VmEvaluator {
       return { populated: true, homeLost, ...flight, targetGain: 0, ...this.#accompany(vm, lead, nowMs) };
     }
     if (scan.active.length === 0) {
-      vm.quietKm = -1;
-      const why = whyUnpopulated(vm);
-      // Users who said that they leave have just done so. Others may have left at any moment after their last position, so no dwell
-      // time is learned.
-      if (why === 'users-left' && vm.best !== null) learnDwell(vm.dwellTimes, vm.best, nowMs - vm.bestSinceMs);
-      // For the forecast a stay lasts until the last position: time without a user is no gain.
-      if (vm.best !== null)
-        this.#stays.ended.note(vm, (why === 'users-silent' ? lastFixMs(vm) : nowMs) - vm.bestSinceMs);
-      vm.best = null;
-      vm.cameBy = null;
-      vm.memory = null;
+      const why = this.#noteUnpopulated(vm, nowMs);
       const reason = engaged(vm, nowMs) ?? why;
       return { populated: false, homeLost, advice: { kind: 'stay', reason }, ...flight, targetGain: 0 };
     }
@@ -171,14 +150,14 @@ export class VmEvaluator {
       const gain = scan.serving[0]! - servingUserMsPerS;
       // There is no prediction for a site that serves worse.
       if (gain <= 0) return { site: site.id, servingUserMsPerS };
-      const { weighed, turnMs } = this.#planner.plan(this.#weigh(vm, site, gain), nowMs);
-      const rejected = this.#rejected(vm, weighed, nowMs, 'policy') ?? (turnMs > nowMs ? WAITS : undefined);
+      const { weighed, turnMs } = this.#planner.plan(this.#weigher.weigh(vm, site, gain), nowMs);
+      const rejected = this.#weigher.rejected(vm, weighed, nowMs, 'policy') ?? (turnMs > nowMs ? WAITS : undefined);
       return {
         site: site.id,
         servingUserMsPerS,
         ...(rejected !== undefined && { rejected }),
         // Without a path the predicted duration is only a bound, so it is left out.
-        ...(weighed.pair.paths.length > 0 && { prediction: predictionOf(weighed, this.#circumstances(vm, nowMs)) }),
+        ...(weighed.pair.paths.length > 0 && { prediction: predictionOf(weighed, this.#weigher.circumstances(vm, nowMs)) }),
       };
     });
     return {
@@ -186,7 +165,7 @@ export class VmEvaluator {
       sessions: scan.active.length,
       oldestFixAgeMs: Math.max(0, nowMs - scan.oldestFixMs),
       absence: absenceOf(vm.sessions, nowMs, this.#settings.policy.sessionTimeoutMs),
-      expectedStayMs: Math.max(0, expectedDwellMs(this.#circumstances(vm, nowMs))),
+      expectedStayMs: Math.max(0, expectedDwellMs(this.#weigher.circumstances(vm, nowMs))),
       list,
     };
   }
@@ -195,9 +174,9 @@ export class VmEvaluator {
   order(vm: Vm, to: Site, nowMs: number): { choice: Choice; rejected: string | undefined } {
     this.#scan.scan(vm, nowMs);
     const gain = this.#scan.serving[0]! - this.#scan.servingFrom(to);
-    const weighed = this.#planner.beside(this.#weigh(vm, to, gain, true), nowMs);
-    const choice = choiceOf(weighed, this.#circumstances(vm, nowMs), 'ordered');
-    return { choice, rejected: this.#rejected(vm, weighed, nowMs, 'operator') };
+    const weighed = this.#planner.beside(this.#weigher.weigh(vm, to, gain, true), nowMs);
+    const choice = choiceOf(weighed, this.#weigher.circumstances(vm, nowMs), 'ordered');
+    return { choice, rejected: this.#weigher.rejected(vm, weighed, nowMs, 'operator') };
   }
 
   #homeLost(vm: Vm, nowMs: number): HomeLost | null {
@@ -206,6 +185,22 @@ export class VmEvaluator {
     if (home.draining) return 'draining';
     if (isSilent(home, nowMs, this.#settings.policy.siteSilentMs)) return 'silent';
     return affinity !== null && this.#peers.hasToLeave(vm) ? 'shared' : null;
+  }
+
+  /** Ends the stay of a VM without users. @returns why it has none */
+  #noteUnpopulated(vm: Vm, nowMs: number): string {
+    vm.quietKm = -1;
+    const why = whyUnpopulated(vm);
+    // Users who said that they leave have just done so. Others may have left at any moment after their last position, so no dwell
+    // time is learned.
+    if (why === 'users-left' && vm.best !== null) learnDwell(vm.dwellTimes, vm.best, nowMs - vm.bestSinceMs);
+    // For the forecast a stay lasts until the last position: time without a user is no gain.
+    if (vm.best !== null)
+      this.#stays.ended.note(vm, (why === 'users-silent' ? lastFixMs(vm) : nowMs) - vm.bestSinceMs);
+    vm.best = null;
+    vm.cameBy = null;
+    vm.memory = null;
+    return why;
   }
 
   /** Stores the site that serves best, and learns a dwell time at each change. */
@@ -221,13 +216,6 @@ export class VmEvaluator {
     vm.bestSinceMs = nowMs;
   }
 
-  #circumstances({ best, bestSinceMs, cameBy, dwellTimes }: Vm, nowMs: number): Circumstances {
-    const curve = this.#curve;
-    const known = best !== null && this.#stays.forecast.outlook(best, cameBy, this.#stays.ended.nowMs, curve);
-    if (known) curve.begin(Math.max(0, nowMs - bestSinceMs));
-    return { nowMs, dwell: dwellAt(dwellTimes, best, bestSinceMs, this.#scan), outlook: known ? curve : undefined };
-  }
-
   /** The policy's advice, and its slack: how much any gain may change before the advice could differ. */
   #advise(policy: Policy, vm: Vm, nowMs: number): { advice: Advice; slackUserMsPerS: number } {
     const { serving } = this.#scan;
@@ -235,7 +223,7 @@ export class VmEvaluator {
     if (other === undefined) return { advice: { kind: 'stay', reason: 'only-site' }, slackUserMsPerS: Infinity };
     const mostGain = serving[0]! - serving[other]!;
     if (mostGain <= 0) return { advice: { kind: 'stay', reason: 'home-is-best' }, slackUserMsPerS: -mostGain };
-    const circumstances = this.#circumstances(vm, nowMs);
+    const circumstances = this.#weigher.circumstances(vm, nowMs);
     const { chosen, blocked, missingGain } = this.#choose(policy, vm, circumstances);
     if (chosen === undefined && blocked === undefined) {
       return { advice: { kind: 'stay', reason: 'gain-too-small' }, slackUserMsPerS: missingGain };
@@ -252,21 +240,7 @@ export class VmEvaluator {
       return { advice: { kind: 'move', reason: 'users-quiet', choice, readyAtMs }, slackUserMsPerS: NEXT_EVENT };
     }
     const readyAt = (option: Option) => policy.readyAtMs(option, circumstances);
-    return { advice: this.#inTurn(chosen, readyAt, circumstances), slackUserMsPerS };
-  }
-
-  /** Once a move is ready, it waits for its turn on the uplinks, or shares them if it is also ready at the price that it then has. */
-  #inTurn(chosen: Weighed, readyAt: (option: Option) => number, circumstances: Circumstances): Advice {
-    const reason = 'better-site';
-    const { nowMs } = circumstances;
-    const readyAtMs = readyAt(chosen.option);
-    if (nowMs < readyAtMs) return { kind: 'move', reason, choice: choiceOf(chosen, circumstances, reason), readyAtMs };
-    const { weighed, turnMs } = this.#planner.plan(chosen, nowMs);
-    if (turnMs > nowMs || (weighed !== chosen && readyAt(weighed.option) > nowMs)) {
-      this.#planner.wait(chosen, nowMs);
-      return { kind: 'blocked', reason: WAITS, turnMs: turnMs > nowMs ? turnMs : this.#planner.retryMs(chosen, nowMs) };
-    }
-    return { kind: 'move', reason, choice: choiceOf(weighed, circumstances, reason), readyAtMs };
+    return { advice: this.#weigher.inTurn(chosen, readyAt, circumstances), slackUserMsPerS };
   }
 
   /**
@@ -289,7 +263,7 @@ export class VmEvaluator {
     for (const i of this.#scan.ranked()) {
       const gain = serving[0]! - serving[i]!;
       if (gain <= enough) break;
-      const weighed = this.#weigh(vm, candidates[i]!, gain);
+      const weighed = this.#weigher.weigh(vm, candidates[i]!, gain);
       // A missing path has precedence over a gain that is too small as the published reason.
       if (weighed.pair.paths.length === 0) {
         blocked ??= 'no-path';
@@ -300,7 +274,7 @@ export class VmEvaluator {
         missingGain = Math.min(missingGain, missing);
         continue;
       }
-      const rejected = this.#rejected(vm, weighed, nowMs, 'policy');
+      const rejected = this.#weigher.rejected(vm, weighed, nowMs, 'policy');
       if (rejected !== undefined) {
         blocked ??= rejected;
         continue;
@@ -336,10 +310,10 @@ export class VmEvaluator {
     if (wanted === 0) {
       return { advice: { kind: 'stay', reason: view.best === 0 ? 'home-is-best' : 'no-move-wanted' }, targetGain: 0 };
     }
-    const weighed = this.#weigh(vm, candidates[wanted]!, serving[0]! - serving[wanted]!);
-    const rejected = this.#rejected(vm, weighed, nowMs, 'policy');
+    const weighed = this.#weigher.weigh(vm, candidates[wanted]!, serving[0]! - serving[wanted]!);
+    const rejected = this.#weigher.rejected(vm, weighed, nowMs, 'policy');
     if (rejected !== undefined) return { advice: { kind: 'blocked', reason: rejected }, targetGain: 0 };
-    return { advice: this.#inTurn(weighed, () => nowMs, this.#circumstances(vm, nowMs)), targetGain: 0 };
+    return { advice: this.#weigher.inTurn(weighed, () => nowMs, this.#weigher.circumstances(vm, nowMs)), targetGain: 0 };
   }
 
   /** The advice for a VM that follows a lead: it goes where the lead is or goes, whatever its own users would gain. */
@@ -355,44 +329,26 @@ export class VmEvaluator {
     const site = this.#sites.get(target);
     if (site === undefined || site.index < 0) return { advice: { kind: 'blocked', reason: 'with-lead-unknown' } };
     if (!this.#groups.isNext(vm, lead, site)) return { advice: { kind: 'blocked', reason: 'waits-for-group' } };
-    const weighed = this.#weigh(vm, site, this.#scan.serving[0]! - this.#scan.servingFrom(site), true);
+    const weighed = this.#weigher.weigh(vm, site, this.#scan.serving[0]! - this.#scan.servingFrom(site), true);
     // The lead was weighed for all of them, so no filter for comfort holds; but while a pause lasts, nobody sets out alone.
     const isPaused = lead.context.move === null && this.#filterSettings.isPaused();
-    const rejected = isPaused ? 'automation-paused' : this.#rejected(vm, weighed, nowMs, 'operator');
+    const rejected = isPaused ? 'automation-paused' : this.#weigher.rejected(vm, weighed, nowMs, 'operator');
     if (rejected !== undefined) return { advice: { kind: 'blocked', reason: `with-lead-${rejected}` } };
     // A group moves at once: it shares the uplinks.
     const beside = this.#planner.beside(weighed, nowMs);
-    const choice = choiceOf(beside, this.#circumstances(vm, nowMs), 'with-lead');
+    const choice = choiceOf(beside, this.#weigher.circumstances(vm, nowMs), 'with-lead');
     return { advice: { kind: 'move', reason: 'with-lead', choice, readyAtMs: nowMs } };
-  }
-
-  /** Predicts a move and prices it, with those of the VMs that go along, as if no other were under way. */
-  #weigh(vm: Vm, to: Site, gainUserMsPerS: number, forced = false): Weighed {
-    const pair = this.#sites.pair(vm.home, to);
-    const weighed = this.#planner.weigh(vm, pair, gainUserMsPerS, this.#scan.weight, forced);
-    const companions = this.#groups.companions(vm, pair);
-    if (companions.length === 0) return weighed;
-    const more = this.#groups.priceOf(companions, pair, this.#scan.weight);
-    const costUserMs = weighed.option.costUserMs + more.costUserMs;
-    const durationMs = weighed.option.durationMs + more.durationMs;
-    return { ...weighed, companions, option: { gainUserMsPerS, costUserMs, durationMs } };
-  }
-
-  /** The filter that refuses a move; undefined: none does. */
-  #rejected(vm: Vm, weighed: Weighed, nowMs: number, source: DecisionSource): string | undefined {
-    if (weighed.pair.to === vm.home) return 'already-there';
-    return refusal(proposalOf(vm, weighed, nowMs), this.#filterSettings, source);
   }
 
   /** Finds where a VM goes whose home is lost. */
   #flee(vm: Vm, nowMs: number, homeLost: HomeLost): Flight {
     // A move under way goes on.
     if (vm.context.move !== null) return NO_FLIGHT;
-    const weigh = (to: Site, gain: number) => this.#weigh(vm, to, gain, true);
+    const weigh = (to: Site, gain: number) => this.#weigher.weigh(vm, to, gain, true);
     const fugitive = { vm, homeLost, nowMs, scan: this.#scan, weigh };
     const { chosen, turnMs } = refugeOf(fugitive, this.#planner, this.#filterSettings);
     if (chosen === undefined) return Number.isFinite(turnMs) ? { ...NO_FLIGHT, refugeTurnMs: turnMs } : NO_FLIGHT;
-    return { refuge: choiceOf(chosen, this.#circumstances(vm, nowMs), `home-${homeLost}`) };
+    return { refuge: choiceOf(chosen, this.#weigher.circumstances(vm, nowMs), `home-${homeLost}`) };
   }
 
   /** True while the user stays within the VM's quiet radius, and the site nearest to the user remains the same. */
