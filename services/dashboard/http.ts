@@ -34,29 +34,40 @@ export interface DashboardRoutes {
  *
  * Routes outside of /v1 change nothing. They show users, and figures that tell where users are, only if the configuration allows it.
  */
-export function registerDashboard({ app }: HttpSurface, routes: DashboardRoutes): void {
-  const { record, viewers, now, config, explain } = routes;
-  const signIn = asksForTokens(config.http);
-  const usersForAll = !signIn || config.dashboard.users === 'everybody';
-  const open = { config: { access: 'open' } } as const;
-  const read = { config: { access: 'read' } } as const;
-  const headers = pageHeaders(config.dashboard.tilesUrl);
+export function registerDashboard(surface: HttpSurface, routes: DashboardRoutes): void {
+  const { http, dashboard } = routes.config;
+  const usersForAll = !asksForTokens(http) || dashboard.users === 'everybody';
+  registerPages(surface, routes.config);
+  registerStates(surface, routes, ({ caller }) => usersForAll || mayUse(caller?.role, 'operate'));
+  registerExplanations(surface, routes, (explained) => (usersForAll ? explained : coarse(explained)));
+}
 
+const OPEN = { config: { access: 'open' } } as const;
+const READ = { config: { access: 'read' } } as const;
+
+/** The pages, their files and their settings. */
+function registerPages({ app }: HttpSurface, { http, dashboard }: DashboardRoutes['config']): void {
+  const headers = pageHeaders(dashboard.tilesUrl);
   const sendPage = (name: 'index' | 'follow-me') => async (_: FastifyRequest, reply: FastifyReply) =>
     reply
       .headers(headers)
       .type('text/html; charset=utf-8')
       .send(await page(name));
-  app.get('/', open, sendPage('index'));
-  app.get('/follow-me', open, sendPage('follow-me'));
-  for (const url of ASSET_URLS) app.get(url, open, (request, reply) => sendAsset(url, request, reply));
-
-  app.get('/dashboard/settings', open, async (): Promise<PageSettings> => {
-    const { tilesUrl = null, tilesAttribution = '' } = config.dashboard;
-    return { signIn, tilesUrl, tilesAttribution };
+  app.get('/', OPEN, sendPage('index'));
+  app.get('/follow-me', OPEN, sendPage('follow-me'));
+  for (const url of ASSET_URLS) app.get(url, OPEN, (request, reply) => sendAsset(url, request, reply));
+  app.get('/dashboard/settings', OPEN, async (): Promise<PageSettings> => {
+    const { tilesUrl = null, tilesAttribution = '' } = dashboard;
+    return { signIn: asksForTokens(http), tilesUrl, tilesAttribution };
   });
+}
 
-  const seesUsers = ({ caller }: FastifyRequest) => usersForAll || mayUse(caller?.role, 'operate');
+/** The present state as a stream, and the state at an instant of the last hour. */
+function registerStates(
+  { app }: HttpSurface,
+  { record, viewers, now }: DashboardRoutes,
+  seesUsers: (request: FastifyRequest) => boolean,
+): void {
   const live = async (request: FastifyRequest, reply: FastifyReply) => {
     const { caller, ip } = request;
     reply.hijack();
@@ -88,14 +99,20 @@ export function registerDashboard({ app }: HttpSurface, routes: DashboardRoutes)
       .type('application/json')
       .send(textOf(picture, seesUsers(request)));
   };
-  app.get('/dashboard/live', open, live);
-  app.get('/v1/dashboard/live', read, live);
-  app.get('/dashboard/past', open, past);
-  app.get('/v1/dashboard/past', read, past);
+  app.get('/dashboard/live', OPEN, live);
+  app.get('/v1/dashboard/live', READ, live);
+  app.get('/dashboard/past', OPEN, past);
+  app.get('/v1/dashboard/past', READ, past);
   // A live stream does not end by itself, so the server could not close without this.
   app.addHook('preClose', async () => viewers.close());
+}
 
-  const forAll = (explained: Explained) => (usersForAll ? explained : coarse(explained));
+/** Explanations of VMs and decisions. @param forAll leaves out the figures that not everybody may see */
+function registerExplanations(
+  { app }: HttpSurface,
+  { record, config, explain }: DashboardRoutes,
+  forAll: (explained: Explained) => Explained,
+): void {
   // A dashboard alone asks the other services for it, with a token of its own. Nobody may use up the limit of that token.
   const few = {
     config: { access: 'open', rateLimit: { max: Math.ceil(config.http.requestsPerMinute / 10) } },
@@ -112,8 +129,8 @@ export function registerDashboard({ app }: HttpSurface, routes: DashboardRoutes)
     );
   };
   const path = '/dashboard/decisions/:decision/explanation';
-  app.get<{ Params: { decision: string } }>(path, open, async ({ params }) => forAll(decided(params)));
-  app.get<{ Params: { decision: string } }>(`/v1${path}`, read, async ({ params, caller }) =>
+  app.get<{ Params: { decision: string } }>(path, OPEN, async ({ params }) => forAll(decided(params)));
+  app.get<{ Params: { decision: string } }>(`/v1${path}`, READ, async ({ params, caller }) =>
     explainedFor(caller.role, decided(params)),
   );
 }

@@ -45,73 +45,95 @@ const RECONNECT_MS = 100;
 
 /** Starts a probe. It uses plain TCP unless the process runs under `mptcpize`. */
 export function probe(options: ProbeOptions): Probe {
-  const { host, port, intervalMs = 5, gapMs = 50, loadBps = 0, durationMs, reconnect = false } = options;
-  const observations = new Observations(gapMs);
-  const pace = new Pace(intervalMs, loadBps, observations.ownDelay);
-  const stop = new AbortController();
-  const stopped = new Promise<'stopped'>((resolve) => {
-    stop.signal.addEventListener('abort', () => resolve('stopped'), { once: true });
-  });
-  let tellConnected: (transport: Transport) => void = () => {};
+  return new RunningProbe(options);
+}
 
-  const look = async (connection: Connection) => {
-    const transport = await transportOf(connection.socket);
-    // The kernel does not list a connection that has been closed in the meantime.
-    if (connection.socket.destroyed) return;
-    observations.transport = transport;
-    return transport;
-  };
+class RunningProbe implements Probe {
+  readonly done: Promise<ProbeReport>;
+  readonly #options: ProbeOptions;
+  readonly #observations: Observations;
+  readonly #pace: Pace;
+  readonly #stop = new AbortController();
+  readonly #stopped: Promise<'stopped'>;
+  #tellConnected: (transport: Transport) => void = () => {};
 
-  /** Uses a connection until it is lost or the probe is stopped. */
-  const hold = async (connection: Connection): Promise<'stopped' | 'lost'> => {
-    void connection.answered
-      .then(() => look(connection))
-      .then((transport) => transport !== undefined && tellConnected(transport));
-    pace.start(connection);
-    const end = await Promise.race([stopped, connection.closed.then(() => 'lost' as const)]);
-    pace.stop();
-    if (end === 'stopped') {
-      await look(connection);
-      await connection.drain(DRAIN_MS);
+  constructor(options: ProbeOptions) {
+    const { intervalMs = 5, gapMs = 50, loadBps = 0 } = options;
+    this.#options = options;
+    this.#observations = new Observations(gapMs);
+    this.#pace = new Pace(intervalMs, loadBps, this.#observations.ownDelay);
+    this.#stopped = new Promise((resolve) => {
+      this.#stop.signal.addEventListener('abort', () => resolve('stopped'), { once: true });
+    });
+    this.done = this.#run();
+  }
+
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  onGap(listener: (gap: Gap) => void): void {
+    this.#observations.onGap = listener;
+  }
+
+  onConnected(listener: (transport: Transport) => void): void {
+    this.#tellConnected = listener;
+  }
+
+  async #run(): Promise<ProbeReport> {
+    const { durationMs, reconnect = false } = this.#options;
+    let connection: Connection | undefined = await this.#open();
+    const timer = durationMs === undefined ? undefined : setTimeout(() => this.stop(), durationMs);
+    let end: 'stopped' | 'lost' = 'stopped';
+    while (connection !== undefined) {
+      end = await this.#hold(connection);
+      connection = end === 'lost' && reconnect ? await this.#openAgain() : undefined;
     }
-    connection.end();
-    if (end === 'lost') observations.lost();
-    return end;
-  };
+    clearTimeout(timer);
+    return this.#observations.report(this.#stop.signal.aborted ? 'stopped' : end);
+  }
+
+  #open(): Promise<Connection> {
+    const { host, port } = this.#options;
+    return Connection.open(host, port, this.#stop.signal, this.#observations);
+  }
 
   /** Opens another connection; undefined if the probe is stopped first. */
-  const openAgain = async (): Promise<Connection | undefined> => {
+  async #openAgain(): Promise<Connection | undefined> {
+    const { signal } = this.#stop;
     // `retry` is not used here because a stop must end the pause at once.
-    while (!stop.signal.aborted) {
+    while (!signal.aborted) {
       try {
-        return await Connection.open(host, port, stop.signal, observations);
+        return await this.#open();
       } catch {
-        await sleep(RECONNECT_MS, undefined, { signal: stop.signal }).catch(() => {});
+        await sleep(RECONNECT_MS, undefined, { signal }).catch(() => {});
       }
     }
     return undefined;
-  };
+  }
 
-  const run = async (): Promise<ProbeReport> => {
-    let connection: Connection | undefined = await Connection.open(host, port, stop.signal, observations);
-    const timer = durationMs === undefined ? undefined : setTimeout(() => stop.abort(), durationMs);
-    let end: 'stopped' | 'lost' = 'stopped';
-    while (connection !== undefined) {
-      end = await hold(connection);
-      connection = end === 'lost' && reconnect ? await openAgain() : undefined;
+  /** Uses a connection until it is lost or the probe is stopped. */
+  async #hold(connection: Connection): Promise<'stopped' | 'lost'> {
+    void connection.answered
+      .then(() => this.#look(connection))
+      .then((transport) => transport !== undefined && this.#tellConnected(transport));
+    this.#pace.start(connection);
+    const end = await Promise.race([this.#stopped, connection.closed.then(() => 'lost' as const)]);
+    this.#pace.stop();
+    if (end === 'stopped') {
+      await this.#look(connection);
+      await connection.drain(DRAIN_MS);
     }
-    clearTimeout(timer);
-    return observations.report(stop.signal.aborted ? 'stopped' : end);
-  };
+    connection.end();
+    if (end === 'lost') this.#observations.lost();
+    return end;
+  }
 
-  return {
-    done: run(),
-    stop: () => stop.abort(),
-    onGap(listener) {
-      observations.onGap = listener;
-    },
-    onConnected(listener) {
-      tellConnected = listener;
-    },
-  };
+  async #look(connection: Connection): Promise<Transport | undefined> {
+    const transport = await transportOf(connection.socket);
+    // The kernel does not list a connection that has been closed in the meantime.
+    if (connection.socket.destroyed) return undefined;
+    this.#observations.transport = transport;
+    return transport;
+  }
 }

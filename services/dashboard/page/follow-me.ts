@@ -27,7 +27,7 @@ let reported: Position | undefined;
 let reportedMs = Number.NEGATIVE_INFINITY;
 let watch: number | undefined;
 
-createTheme(byId('theme'), map.repaint);
+createTheme(byId('theme'), () => map.repaint());
 map.show(world);
 const connection = stayConnected(
   (line) => {

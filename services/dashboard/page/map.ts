@@ -44,149 +44,204 @@ const SLOW_MS = 16;
 /** Creates the map. @param onChoose called with the VM or site on which the viewer clicked */
 export function createMap(
   container: HTMLElement,
-  { tilesUrl, tilesAttribution }: PageSettings,
+  settings: PageSettings,
   onChoose: (chosen: Chosen) => void,
 ): WorldMap {
-  const map = L.map(container, {
-    center: [30, 0],
-    zoom: 2,
-    minZoom: 2,
-    maxZoom: 18,
-    zoomSnap: 0.25,
-    zoomDelta: 0.5,
-    // An animation would have to stretch the canvases.
-    zoomAnimation: false,
-    worldCopyJump: false,
-    attributionControl: tilesUrl !== null,
-  });
-  const still = matchMedia('(prefers-reduced-motion: reduce)');
-  const layer = (name: string) => L.DomUtil.create('canvas', name, map.getPanes().overlayPane) as HTMLCanvasElement;
-  const [dotCanvas, canvas] = [layer('things dots'), layer('things')];
-  const dots = new Dots(dotCanvas);
-  const g = canvas.getContext('2d')!;
-  const frameMs: number[] = [];
-  let world: World | undefined;
-  let chosen: Chosen = {};
-  let colours: Palette = palette();
-  let stamps = stampsOf(colours);
-  let tookMs = 0;
-  let asked = false;
-  let land: Land | undefined;
+  return new LeafletMap(container, settings, onChoose);
+}
 
-  const view = (): View => {
-    const { min } = map.getPixelBounds();
-    const { x: width, y: height } = map.getSize();
-    // Leaflet's zoom 0 has 256 pixels for the whole of the earth.
-    return { scale: 256 * 2 ** map.getZoom(), left: min?.x ?? 0, top: min?.y ?? 0, width, height };
-  };
-  const frame = () => {
-    asked = false;
-    if (world === undefined) return;
-    const begunMs = performance.now();
-    const seen = view();
-    fitCanvas(dotCanvas, seen);
-    if (fitCanvas(canvas, seen)) g.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
-    for (const one of [dotCanvas, canvas]) L.DomUtil.setPosition(one, map.containerPointToLayerPoint([0, 0]));
-    const scene = { world, view: seen, palette: colours, vm: chosen.vm, site: chosen.site, dots, stamps };
-    // If drawing is slow, dots jump four times a second instead of gliding, so that drawing does not use all of the processor.
-    const calm = still.matches || tookMs > SLOW_MS;
-    const goesOn = draw(g, { ...scene, nowMs: begunMs, still: calm });
-    tookMs = performance.now() - begunMs;
-    frameMs.push(tookMs);
-    if (frameMs.length > FRAMES_KEPT) frameMs.shift();
-    if (goesOn) touch();
-  };
-  const touch = () => {
-    if (!asked) requestAnimationFrame(frame);
-    asked = true;
-  };
-  const repaint = () => {
-    colours = palette();
-    stamps = stampsOf(colours);
-    land?.paint(colours);
-    touch();
-  };
+class LeafletMap implements WorldMap {
+  readonly frameMs: number[] = [];
+  readonly #map: L.Map;
+  readonly #still = matchMedia('(prefers-reduced-motion: reduce)');
+  readonly #dotCanvas: HTMLCanvasElement;
+  readonly #canvas: HTMLCanvasElement;
+  readonly #dots: Dots;
+  readonly #tip: Tip;
+  #world: World | undefined;
+  #chosen: Chosen = {};
+  #colours: Palette = palette();
+  #stamps = stampsOf(this.#colours);
+  #tookMs = 0;
+  /** True from the request of a frame until it is drawn. */
+  #asked = false;
+  #land: Land | undefined;
+  /** True while the map shows the part that `fit` chose. */
+  #fits = false;
+  #fitting = false;
 
-  const target = (spot: Spot) => world && targetAt(world, view(), spot, performance.now());
-  const tip = container.appendChild(el('div', { class: 'tip', hidden: true }));
-  const point = (spot: Spot | undefined) => {
-    const at = spot && target(spot);
-    container.classList.toggle('pointing', at !== undefined);
-    tip.hidden = at === undefined;
-    if (spot === undefined || at === undefined) return;
-    setText(tip, at.words);
-    // The tooltip is on the side of the pointer that faces the middle of the map, so it stays inside.
-    const { x: width } = map.getSize();
-    const left = spot.x > width / 2 ? spot.x - tip.offsetWidth - TIP_GAP : spot.x + TIP_GAP;
-    tip.style.translate = `${Math.max(4, Math.min(left, width - tip.offsetWidth - 4))}px ${spot.y + TIP_GAP}px`;
-  };
-  /** True while the map shows the part that `showAll` chose. */
-  let fits = false;
-  let fitting = false;
-  const showAll = () => {
-    const places = [...(world?.sites.values() ?? [])].map(({ lat, lon }): L.LatLngTuple => [lat, lon]);
-    if (places.length === 0) return;
-    const { x, y } = map.getSize();
-    const padding: L.PointTuple = [Math.min(60, 16 + x * 0.05), Math.min(60, 16 + y * 0.08)];
-    fitting = true;
-    map.fitBounds(L.latLngBounds(places), { padding, maxZoom: CLOSEST_ZOOM, animate: false });
-    fitting = false;
-    fits = true;
-  };
-  const all = el('button', { type: 'button', class: 'all', title: 'Show all sites', onclick: showAll }, 'all');
-
-  map.on('move zoom viewreset resize', touch);
-  map.on('movestart zoomstart', () => {
-    if (!fitting) fits = false;
-    point(undefined);
-  });
-  map.on('click', ({ containerPoint }: L.LeafletMouseEvent) => {
-    const { vm, site } = target(containerPoint) ?? {};
-    onChoose({ vm, site });
-  });
-  map.on('mousemove', ({ containerPoint }: L.LeafletMouseEvent) => point(containerPoint));
-  map.on('mouseout', () => point(undefined));
-  L.DomEvent.disableClickPropagation(all);
-  map.zoomControl.getContainer()!.append(all);
-  new ResizeObserver(() => {
-    const fitted = fits;
-    fitting = true;
-    map.invalidateSize();
-    fitting = false;
-    if (fitted) showAll();
-  }).observe(container);
-  if (tilesUrl !== null) L.tileLayer(tilesUrl, { attribution: escaped(tilesAttribution) }).addTo(map);
-  else {
-    void loadLand(map).then((loaded) => {
-      land = loaded;
-      repaint();
+  constructor(
+    container: HTMLElement,
+    { tilesUrl, tilesAttribution }: PageSettings,
+    onChoose: (chosen: Chosen) => void,
+  ) {
+    this.#map = L.map(container, {
+      center: [30, 0],
+      zoom: 2,
+      minZoom: 2,
+      maxZoom: 18,
+      zoomSnap: 0.25,
+      zoomDelta: 0.5,
+      // An animation would have to stretch the canvases.
+      zoomAnimation: false,
+      worldCopyJump: false,
+      attributionControl: tilesUrl !== null,
     });
+    const pane = this.#map.getPanes().overlayPane;
+    const layer = (name: string) => L.DomUtil.create('canvas', name, pane) as HTMLCanvasElement;
+    this.#dotCanvas = layer('things dots');
+    this.#canvas = layer('things');
+    this.#dots = new Dots(this.#dotCanvas);
+    this.#tip = new Tip(container);
+    this.#followViewer(onChoose);
+    this.#followSize(container);
+    if (tilesUrl !== null) L.tileLayer(tilesUrl, { attribution: escaped(tilesAttribution) }).addTo(this.#map);
+    else {
+      void loadLand(this.#map).then((loaded) => {
+        this.#land = loaded;
+        this.repaint();
+      });
+    }
   }
 
-  return {
-    show(next) {
-      world = next;
-      touch();
-    },
-    touch,
-    choose(next) {
-      chosen = next;
-      touch();
-    },
-    repaint,
-    spotOf: (lat, lon) => spotOf(mercator(lat, lon), view()),
-    fit: showAll,
-    reveal(name) {
-      const site = world?.sites.get(name);
-      if (world === undefined || site === undefined) return;
-      const apartPx = gapAround(world, site) * view().scale;
-      const closer = apartPx >= ROOM ? 0 : Math.log2(ROOM / apartPx);
-      const zoom = Math.max(map.getZoom(), Math.min(CLOSEST_ZOOM, map.getZoom() + closer));
-      if (zoom === map.getZoom() && isSeen(spotOf(site, view()), view(), -EDGE)) return;
-      map.setView([site.lat, site.lon], zoom, { animate: false });
-    },
-    frameMs,
-  };
+  show(world: World): void {
+    this.#world = world;
+    this.touch();
+  }
+
+  touch(): void {
+    if (!this.#asked) requestAnimationFrame(() => this.#frame());
+    this.#asked = true;
+  }
+
+  choose(chosen: Chosen): void {
+    this.#chosen = chosen;
+    this.touch();
+  }
+
+  repaint(): void {
+    this.#colours = palette();
+    this.#stamps = stampsOf(this.#colours);
+    this.#land?.paint(this.#colours);
+    this.touch();
+  }
+
+  spotOf(lat: number, lon: number): Spot {
+    return spotOf(mercator(lat, lon), this.#view());
+  }
+
+  fit(): void {
+    const places = [...(this.#world?.sites.values() ?? [])].map(({ lat, lon }): L.LatLngTuple => [lat, lon]);
+    if (places.length === 0) return;
+    const { x, y } = this.#map.getSize();
+    const padding: L.PointTuple = [Math.min(60, 16 + x * 0.05), Math.min(60, 16 + y * 0.08)];
+    this.#fitting = true;
+    this.#map.fitBounds(L.latLngBounds(places), { padding, maxZoom: CLOSEST_ZOOM, animate: false });
+    this.#fitting = false;
+    this.#fits = true;
+  }
+
+  reveal(name: string): void {
+    const world = this.#world;
+    const site = world?.sites.get(name);
+    if (world === undefined || site === undefined) return;
+    const apartPx = gapAround(world, site) * this.#view().scale;
+    const closer = apartPx >= ROOM ? 0 : Math.log2(ROOM / apartPx);
+    const presentZoom = this.#map.getZoom();
+    const zoom = Math.max(presentZoom, Math.min(CLOSEST_ZOOM, presentZoom + closer));
+    if (zoom === presentZoom && isSeen(spotOf(site, this.#view()), this.#view(), -EDGE)) return;
+    this.#map.setView([site.lat, site.lon], zoom, { animate: false });
+  }
+
+  #view(): View {
+    const { min } = this.#map.getPixelBounds();
+    const { x: width, y: height } = this.#map.getSize();
+    // Leaflet's zoom 0 has 256 pixels for the whole of the earth.
+    return { scale: 256 * 2 ** this.#map.getZoom(), left: min?.x ?? 0, top: min?.y ?? 0, width, height };
+  }
+
+  #frame(): void {
+    this.#asked = false;
+    const world = this.#world;
+    if (world === undefined) return;
+    const begunMs = performance.now();
+    const view = this.#view();
+    const g = this.#canvas.getContext('2d')!;
+    fitCanvas(this.#dotCanvas, view);
+    if (fitCanvas(this.#canvas, view)) g.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+    const corner = this.#map.containerPointToLayerPoint([0, 0]);
+    for (const one of [this.#dotCanvas, this.#canvas]) L.DomUtil.setPosition(one, corner);
+    const { vm, site } = this.#chosen;
+    const scene = { world, view, palette: this.#colours, vm, site, dots: this.#dots, stamps: this.#stamps };
+    // If drawing is slow, dots jump four times a second instead of gliding, so that drawing does not use all of the processor.
+    const still = this.#still.matches || this.#tookMs > SLOW_MS;
+    const goesOn = draw(g, { ...scene, nowMs: begunMs, still });
+    this.#tookMs = performance.now() - begunMs;
+    this.frameMs.push(this.#tookMs);
+    if (this.frameMs.length > FRAMES_KEPT) this.frameMs.shift();
+    if (goesOn) this.touch();
+  }
+
+  #target(spot: Spot) {
+    return this.#world && targetAt(this.#world, this.#view(), spot, performance.now());
+  }
+
+  #point(spot: Spot | undefined): void {
+    this.#tip.show(spot, spot && this.#target(spot)?.words, this.#map.getSize().x);
+  }
+
+  /** Reacts to what the viewer does with the map. */
+  #followViewer(onChoose: (chosen: Chosen) => void): void {
+    const map = this.#map;
+    map.on('move zoom viewreset resize', () => this.touch());
+    map.on('movestart zoomstart', () => {
+      if (!this.#fitting) this.#fits = false;
+      this.#point(undefined);
+    });
+    map.on('click', ({ containerPoint }: L.LeafletMouseEvent) => {
+      const { vm, site } = this.#target(containerPoint) ?? {};
+      onChoose({ vm, site });
+    });
+    map.on('mousemove', ({ containerPoint }: L.LeafletMouseEvent) => this.#point(containerPoint));
+    map.on('mouseout', () => this.#point(undefined));
+    const onclick = () => this.fit();
+    const all = el('button', { type: 'button', class: 'all', title: 'Show all sites', onclick }, 'all');
+    L.DomEvent.disableClickPropagation(all);
+    map.zoomControl.getContainer()!.append(all);
+  }
+
+  #followSize(container: HTMLElement): void {
+    new ResizeObserver(() => {
+      const fitted = this.#fits;
+      this.#fitting = true;
+      this.#map.invalidateSize();
+      this.#fitting = false;
+      if (fitted) this.fit();
+    }).observe(container);
+  }
+}
+
+/** The tooltip beside the pointer. */
+class Tip {
+  readonly #container: HTMLElement;
+  readonly #tip: HTMLElement;
+
+  constructor(container: HTMLElement) {
+    this.#container = container;
+    this.#tip = container.appendChild(el('div', { class: 'tip', hidden: true }));
+  }
+
+  /** @param words of the thing at that spot; undefined: there is none. @param width of the map, in pixels */
+  show(spot: Spot | undefined, words: string | undefined, width: number): void {
+    const tip = this.#tip;
+    this.#container.classList.toggle('pointing', words !== undefined);
+    tip.hidden = words === undefined;
+    if (spot === undefined || words === undefined) return;
+    setText(tip, words);
+    // The tooltip is on the side of the pointer that faces the middle of the map, so it stays inside.
+    const left = spot.x > width / 2 ? spot.x - tip.offsetWidth - TIP_GAP : spot.x + TIP_GAP;
+    tip.style.translate = `${Math.max(4, Math.min(left, width - tip.offsetWidth - 4))}px ${spot.y + TIP_GAP}px`;
+  }
 }
 
 function escaped(text: string): string {

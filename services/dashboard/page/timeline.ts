@@ -26,97 +26,116 @@ const STEP_MS = 250;
  * @param fail called when a picture cannot be loaded
  */
 export function createTimeline(show: (picture: Picture | undefined) => void, fail: (error: unknown) => void): Timeline {
-  const scrub = byId<HTMLInputElement>('scrub');
-  const canvas = byId<HTMLCanvasElement>('marks');
-  const [liveButton, playButton] = [byId('live'), byId('play')];
-  let live = true;
-  let connected = true;
-  let world: World | undefined;
-  let playing: number | undefined;
-  let wanted: number | undefined;
-  let isLoading = false;
+  return new Scrubber(show, fail);
+}
+
+class Scrubber implements Timeline {
+  live = true;
+  readonly #show: (picture: Picture | undefined) => void;
+  readonly #fail: (error: unknown) => void;
+  readonly #scrub = byId<HTMLInputElement>('scrub');
+  readonly #canvas = byId<HTMLCanvasElement>('marks');
+  readonly #liveButton = byId('live');
+  readonly #playButton = byId('play');
+  #connected = true;
+  #world: World | undefined;
+  /** The timer of the replay. */
+  #playing: number | undefined;
+  /** The instant whose picture is to be requested next. */
+  #wantedMs: number | undefined;
+  #isLoading = false;
+
+  constructor(show: (picture: Picture | undefined) => void, fail: (error: unknown) => void) {
+    this.#show = show;
+    this.#fail = fail;
+    const scrub = this.#scrub;
+    scrub.addEventListener('input', () => {
+      // The right end of the line is the present.
+      if (Number(scrub.value) >= Number(scrub.max)) this.#goLive();
+      else this.#goTo(Number(scrub.value));
+    });
+    this.#liveButton.addEventListener('click', () => this.#goLive());
+    this.#playButton.addEventListener('click', () => this.#play());
+    new ResizeObserver(() => this.#mark()).observe(this.#canvas);
+  }
+
+  update(world: World): void {
+    this.#world = world;
+    const { value } = this.#scrub;
+    this.#scrub.min = `${world.fromMs}`;
+    this.#scrub.max = `${world.atMs}`;
+    this.#scrub.value = this.live ? this.#scrub.max : value;
+    this.#mark();
+  }
+
+  connect(connected: boolean): void {
+    this.#connected = connected;
+    this.#mark();
+  }
 
   /** Requests pictures one at a time, always that of the latest wanted instant. */
-  const ask = async () => {
-    if (isLoading) return;
-    isLoading = true;
-    while (wanted !== undefined) {
-      const atMs = wanted;
-      wanted = undefined;
+  async #ask(): Promise<void> {
+    if (this.#isLoading) return;
+    this.#isLoading = true;
+    while (this.#wantedMs !== undefined) {
+      const atMs = this.#wantedMs;
+      this.#wantedMs = undefined;
       try {
         const picture = await past(atMs);
-        if (!live) show(picture);
+        if (!this.live) this.#show(picture);
       } catch (error) {
-        fail(error);
+        this.#fail(error);
       }
     }
-    isLoading = false;
-  };
-  const goTo = (atMs: number) => {
-    live = false;
-    wanted = atMs;
-    void ask();
-    mark();
-  };
-  const goLive = () => {
-    const wasLive = live;
-    live = true;
-    wanted = undefined;
-    stop();
-    if (!wasLive) show(undefined);
-    mark();
-  };
-  const stop = () => {
-    clearInterval(playing);
-    playing = undefined;
-    mark();
-  };
-  const play = () => {
-    if (playing !== undefined) return stop();
-    if (live && world) scrub.value = `${world.fromMs}`;
-    playing = setInterval(() => {
+    this.#isLoading = false;
+  }
+
+  #goTo(atMs: number): void {
+    this.live = false;
+    this.#wantedMs = atMs;
+    void this.#ask();
+    this.#mark();
+  }
+
+  #goLive(): void {
+    const wasLive = this.live;
+    this.live = true;
+    this.#wantedMs = undefined;
+    this.#stop();
+    if (!wasLive) this.#show(undefined);
+    this.#mark();
+  }
+
+  #stop(): void {
+    clearInterval(this.#playing);
+    this.#playing = undefined;
+    this.#mark();
+  }
+
+  #play(): void {
+    if (this.#playing !== undefined) return this.#stop();
+    const scrub = this.#scrub;
+    if (this.live && this.#world) scrub.value = `${this.#world.fromMs}`;
+    this.#playing = setInterval(() => {
       const next = Number(scrub.value) + STEP_MS * REPLAY_SPEED;
-      if (next >= Number(scrub.max)) return goLive();
+      if (next >= Number(scrub.max)) return this.#goLive();
       scrub.value = `${next}`;
-      goTo(next);
+      this.#goTo(next);
     }, STEP_MS);
-    goTo(Number(scrub.value));
-  };
-  const mark = () => {
-    liveButton.setAttribute('aria-pressed', `${live && connected}`);
-    setText(liveButton, connected ? '● Live' : '○ Not live');
-    playButton.setAttribute('aria-pressed', `${playing !== undefined}`);
-    setText(playButton, playing === undefined ? '▶ Replay' : '❚❚ Stop');
-    scrub.setAttribute('aria-valuetext', live ? 'now' : instant(Number(scrub.value)));
-    if (world) drawMarks(canvas, world, Number(scrub.value));
-  };
+    this.#goTo(Number(scrub.value));
+  }
 
-  scrub.addEventListener('input', () => {
-    // The right end of the line is the present.
-    if (Number(scrub.value) >= Number(scrub.max)) goLive();
-    else goTo(Number(scrub.value));
-  });
-  liveButton.addEventListener('click', goLive);
-  playButton.addEventListener('click', play);
-  new ResizeObserver(mark).observe(canvas);
-
-  return {
-    get live() {
-      return live;
-    },
-    update(next) {
-      world = next;
-      const value = scrub.value;
-      scrub.min = `${next.fromMs}`;
-      scrub.max = `${next.atMs}`;
-      scrub.value = live ? scrub.max : value;
-      mark();
-    },
-    connect(next) {
-      connected = next;
-      mark();
-    },
-  };
+  /** Updates the buttons, the handle and the marks. */
+  #mark(): void {
+    const isPlaying = this.#playing !== undefined;
+    const atMs = Number(this.#scrub.value);
+    this.#liveButton.setAttribute('aria-pressed', `${this.live && this.#connected}`);
+    setText(this.#liveButton, this.#connected ? '● Live' : '○ Not live');
+    this.#playButton.setAttribute('aria-pressed', `${isPlaying}`);
+    setText(this.#playButton, isPlaying ? '❚❚ Stop' : '▶ Replay');
+    this.#scrub.setAttribute('aria-valuetext', this.live ? 'now' : instant(atMs));
+    if (this.#world) drawMarks(this.#canvas, this.#world, atMs);
+  }
 }
 
 /** Draws a mark for each decision: moves above the line, other decisions below it; and the time of day along the line. */
