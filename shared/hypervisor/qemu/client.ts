@@ -78,83 +78,21 @@ export function agentClient(
   credentials: Credentials,
   uplinks: () => readonly DeclaredUplink[] = () => [],
 ): AgentClient {
-  const connections = (shown: Credentials) =>
-    new Agent({
-      ...shown,
-      keepAlive: true,
-      maxSockets: 8,
-      servername: site,
-      checkServerIdentity: (_host, certificate) => faultOfAgent(site, certificate),
-    });
-  let agent = connections(credentials);
-  const where = url.startsWith('unix:')
-    ? { socketPath: url.slice('unix:'.length), host: site }
-    : { host: new URL(url).hostname, port: Number(new URL(url).port || 443) };
-  let clock = { aheadMs: 0, roundTripMs: Number.POSITIVE_INFINITY };
-  const invalid = (why: string, cause?: unknown) =>
-    new TagalongError(
-      'AGENT_ANSWER_INVALID',
-      `${site}: the answer from ${url} is not that of an agent of this version: ${why}; check the address and the version`,
-      {
-        cause,
-      },
-    );
-
-  const ask = async <T>(check: Check<T>, limits: AnswerLimits, path: string, body?: object): Promise<T> => {
-    const sentAtMs = Date.now();
-    const { status, text } = await exchange(limits, path, body);
-    let answer: unknown;
-    try {
-      answer = JSON.parse(text);
-    } catch (cause) {
-      throw invalid('the answer is not JSON', cause);
-    }
-    if (status >= 400) {
-      if (!checks.refusal.Check(answer)) throw invalid(`it has status ${status} and no reason`);
-      const { code, message } = answer.error;
-      throw new RefusedOrder(CODE.test(code) ? code : 'INTERNAL', `${site}: ${foreignText(message)}`);
-    }
-    if (!check.Check(answer)) throw invalid(faultOf(check, answer));
-    const roundTripMs = Date.now() - sentAtMs;
-    // As in NTP (RFC 5905): the shortest round trip has the smallest error.
-    if (body === undefined && hasTime(answer) && roundTripMs <= clock.roundTripMs) {
-      clock = { aheadMs: answer.atMs - (sentAtMs + roundTripMs / 2), roundTripMs };
-    }
-    return answer;
-  };
-
-  const exchange = async ({ mostBytes, withinMs }: AnswerLimits, path: string, body?: object): Promise<Answer> => {
-    const signal = AbortSignal.timeout(withinMs);
-    try {
-      const headers = body ? { 'content-type': 'application/json' } : {};
-      const method = body ? 'POST' : 'GET';
-      const response = await send({ ...where, agent, method, path, headers, signal }, body && JSON.stringify(body));
-      return { status: response.statusCode!, text: await readBounded(response, mostBytes) };
-    } catch (cause) {
-      if (cause instanceof TagalongError) throw invalid(cause.message, cause);
-      const { code, message } = cause as NodeJS.ErrnoException;
-      if (code?.startsWith('HPE_')) throw invalid(`it is not HTTP (${code})`, cause);
-      const why = signal.aborted ? `no answer within ${withinMs} ms` : (code ?? message);
-      throw new TagalongError(
-        'AGENT_UNREACHABLE',
-        `${site}: the agent at ${url} does not answer (${why}); check that it runs and can be reached`,
-        { cause },
-      );
-    }
-  };
-
+  const connection = new AgentConnection(site, url, credentials);
   const aboutVm = async (vm: string, limits: AnswerLimits, more: string, body?: object) => {
-    const answer = await ask(checks.order, limits, `/v1/vms/${encodeURIComponent(vm)}${more}`, body);
+    const answer = await connection.ask(checks.order, limits, `/v1/vms/${encodeURIComponent(vm)}${more}`, body);
     const { instance, landing } = answer;
-    if (instance !== undefined && instance.vm !== vm) throw invalid(`asked about ${vm}, it tells of ${instance.vm}`);
+    if (instance !== undefined && instance.vm !== vm) {
+      throw connection.invalid(`asked about ${vm}, it tells of ${instance.vm}`);
+    }
     if (landing !== undefined) refuseOtherAddresses(site, landing.endpoints, uplinks());
     return instance === undefined ? answer : { ...answer, instance: cleaned(instance) };
   };
   return {
     site,
     async status() {
-      const status = await ask(checks.status, LIMITS.status, '/v1/status');
-      if (status.site !== site) throw invalid(`it is the agent of ${status.site}`);
+      const status = await connection.ask(checks.status, LIMITS.status, '/v1/status');
+      if (status.site !== site) throw connection.invalid(`it is the agent of ${status.site}`);
       refuseOtherAddresses(site, status.endpoints, uplinks());
       return { ...status, instances: status.instances.map(cleaned) };
     },
@@ -162,20 +100,113 @@ export function agentClient(
     order: (vm, name, body) => aboutVm(vm, LIMITS.order, `/${name}`, body),
     async guest(vm, words) {
       const path = `/v1/vms/${encodeURIComponent(vm)}/guest`;
-      return (await ask(checks.guest, LIMITS.order, path, { words })).answer;
+      return (await connection.ask(checks.guest, LIMITS.order, path, { words })).answer;
     },
     get clockAheadMs() {
-      return clock.aheadMs;
+      return connection.clockAheadMs;
     },
-    renew(renewed) {
-      const former = agent;
-      agent = connections(renewed);
-      // Connections in use are closed when their request has ended.
-      former.maxFreeSockets = 0;
-      for (const socket of Object.values(former.freeSockets).flat()) socket?.destroy();
-    },
-    close: () => agent.destroy(),
+    renew: (renewed) => connection.renew(renewed),
+    close: () => connection.close(),
   };
+}
+
+/** The requests to one agent. Checks every answer, and compares the agent's clock with this host's. */
+class AgentConnection {
+  readonly #site: string;
+  readonly #url: string;
+  #agent: Agent;
+  readonly #where: { readonly host: string; readonly port?: number; readonly socketPath?: string };
+  #clock = { aheadMs: 0, roundTripMs: Number.POSITIVE_INFINITY };
+
+  constructor(site: string, url: string, credentials: Credentials) {
+    this.#site = site;
+    this.#url = url;
+    this.#agent = this.#connections(credentials);
+    this.#where = url.startsWith('unix:')
+      ? { socketPath: url.slice('unix:'.length), host: site }
+      : { host: new URL(url).hostname, port: Number(new URL(url).port || 443) };
+  }
+
+  get clockAheadMs(): number {
+    return this.#clock.aheadMs;
+  }
+
+  /** @param body of an order; a question has none. @throws TagalongError AGENT_UNREACHABLE, AGENT_ANSWER_INVALID; RefusedOrder */
+  async ask<T>(check: Check<T>, limits: AnswerLimits, path: string, body?: object): Promise<T> {
+    const sentAtMs = Date.now();
+    const { status, text } = await this.#exchange(limits, path, body);
+    let answer: unknown;
+    try {
+      answer = JSON.parse(text);
+    } catch (cause) {
+      throw this.invalid('the answer is not JSON', cause);
+    }
+    if (status >= 400) {
+      if (!checks.refusal.Check(answer)) throw this.invalid(`it has status ${status} and no reason`);
+      const { code, message } = answer.error;
+      throw new RefusedOrder(CODE.test(code) ? code : 'INTERNAL', `${this.#site}: ${foreignText(message)}`);
+    }
+    if (!check.Check(answer)) throw this.invalid(faultOf(check, answer));
+    const roundTripMs = Date.now() - sentAtMs;
+    // As in NTP (RFC 5905): the shortest round trip has the smallest error.
+    if (body === undefined && hasTime(answer) && roundTripMs <= this.#clock.roundTripMs) {
+      this.#clock = { aheadMs: answer.atMs - (sentAtMs + roundTripMs / 2), roundTripMs };
+    }
+    return answer;
+  }
+
+  /** The error about an answer that no agent gives. */
+  invalid(why: string, cause?: unknown): TagalongError {
+    return new TagalongError(
+      'AGENT_ANSWER_INVALID',
+      `${this.#site}: the answer from ${this.#url} is not that of an agent of this version: ${why}; check the address and the version`,
+      { cause },
+    );
+  }
+
+  /** Uses other credentials from the next request on. */
+  renew(credentials: Credentials): void {
+    const former = this.#agent;
+    this.#agent = this.#connections(credentials);
+    // Connections in use are closed when their request has ended.
+    former.maxFreeSockets = 0;
+    for (const socket of Object.values(former.freeSockets).flat()) socket?.destroy();
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  #connections(credentials: Credentials): Agent {
+    return new Agent({
+      ...credentials,
+      keepAlive: true,
+      maxSockets: 8,
+      servername: this.#site,
+      checkServerIdentity: (_host, certificate) => faultOfAgent(this.#site, certificate),
+    });
+  }
+
+  async #exchange({ mostBytes, withinMs }: AnswerLimits, path: string, body?: object): Promise<Answer> {
+    const signal = AbortSignal.timeout(withinMs);
+    try {
+      const headers = body ? { 'content-type': 'application/json' } : {};
+      const method = body ? 'POST' : 'GET';
+      const options = { ...this.#where, agent: this.#agent, method, path, headers, signal };
+      const response = await send(options, body && JSON.stringify(body));
+      return { status: response.statusCode!, text: await readBounded(response, mostBytes) };
+    } catch (cause) {
+      if (cause instanceof TagalongError) throw this.invalid(cause.message, cause);
+      const { code, message } = cause as NodeJS.ErrnoException;
+      if (code?.startsWith('HPE_')) throw this.invalid(`it is not HTTP (${code})`, cause);
+      const why = signal.aborted ? `no answer within ${withinMs} ms` : (code ?? message);
+      throw new TagalongError(
+        'AGENT_UNREACHABLE',
+        `${this.#site}: the agent at ${this.#url} does not answer (${why}); check that it runs and can be reached`,
+        { cause },
+      );
+    }
+  }
 }
 
 /** The reason why a certificate is not that of a site's agent; undefined if it is. */
