@@ -58,7 +58,7 @@ if [ ! -s ca.pem ]; then
 fi
 
 if [ "$task" = revoke ]; then
-  # What `openssl ca` needs: its own record of what is revoked, and the form of the list.
+  # `openssl ca` needs its own record of revoked certificates, and the form of the list.
   touch revoked.txt
   failed=0
   printf '[ca]\ndefault_ca=ours\n[ours]\ndatabase=revoked.txt\ndefault_md=sha256\ndefault_crl_days=3650\n' >ca.cnf

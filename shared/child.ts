@@ -27,7 +27,7 @@ export interface Child {
   kill(): Promise<number | null>;
 }
 
-/** How a child is read. */
+/** The settings of reading a child's output. */
 export interface Reading {
   /** Called with each line it prints, without the line end. */
   readonly onLine?: (line: string, from: 'stdout' | 'stderr') => void;

@@ -34,7 +34,7 @@ export interface Stay {
   userMs: number;
 }
 
-/** What `Serving` stores about one VM. */
+/** The data that `Serving` stores about one VM. */
 export interface Account {
   readonly vm: Vm;
   /** One for each user. This list and the next grow by `concat`: `push` would reserve room for 16 more. */

@@ -1,4 +1,4 @@
-/** Whether the tests run in their long form (`npm run test:long`). */
+/** True if the tests run in their long form (`npm run test:long`). */
 export const LONG = process.env.TAGALONG_LONG === '1';
 
 /** Registers tests of the long form only. A shorter test beside them runs always. */

@@ -35,7 +35,7 @@ export interface Supervised {
   stop(): Promise<void>;
 }
 
-/** What a supervised process says, and what happens to it. */
+/** Receives the log lines of a supervised process, and its starts and ends. */
 export interface Watcher {
   /** Receives each line that the process prints. */
   printed(name: string, line: string): void;

@@ -23,7 +23,7 @@ export function userOf(vm: string): number {
 /** The user of the processes that write the logs of QEMUs; no QEMU has it. */
 const READER = FIRST_ID;
 
-/** What QEMU's own filter of system calls refuses. */
+/** The system calls that QEMU's own filter refuses. */
 export const SANDBOX = ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'] as const;
 
 /** A program and its arguments. */

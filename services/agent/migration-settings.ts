@@ -7,7 +7,7 @@ import type { AgentConfig } from '#shared/config/agent.ts';
 /** The largest `max-bandwidth` that QEMU accepts. The paths are the limit; QEMU's default would be 1.07 Gbit/s. */
 export const NO_LIMIT_BPS = 2 ** 40;
 
-/** How a receiving QEMU protects its listeners. Both are empty without encryption. */
+/** The settings by which a receiving QEMU protects its listeners. Both are empty without encryption. */
 export interface ServerTls {
   /** The id of the `tls-creds-x509` object. */
   readonly creds: string;

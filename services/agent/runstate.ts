@@ -1,5 +1,5 @@
 /**
- * Whether QEMU runs its VM, and how it comes to: by QEMU's RunState (`query-status`, qapi/run-state.json) and its
+ * Finds out whether QEMU runs its VM, and lets it run: by QEMU's RunState (`query-status`, qapi/run-state.json) and its
  * MigrationStatus (`query-migrate`).
  */
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -34,7 +34,7 @@ export interface DashboardOptions {
   readonly explain: (vm: string) => Promise<Explained>;
 }
 
-/** How often the service reads from the store whether automatic moves are paused. */
+/** The interval at which the service reads from the store whether automatic moves are paused. */
 const LOOK_MS = 1_000;
 
 /** Makes a dashboard. Each process receives all events from `start` on, and leaves no consumer group on the bus. */

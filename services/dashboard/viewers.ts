@@ -25,7 +25,7 @@ export interface Source {
   changes(): Line;
 }
 
-/** Who opens a page. */
+/** The client that opens a page. */
 export interface Opened {
   /** True if the viewer may see users and their positions. */
   readonly users: boolean;

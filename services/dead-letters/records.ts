@@ -24,7 +24,7 @@ export const DEAD_LETTER_RECORD = recordKind({
   upgrade: { 0: (old) => old },
 });
 
-/** What is rejected, by whom and when it happened. */
+/** A rejected event, with the consumer that rejected it and the time. */
 export type Letter = Data<'event.rejected.v1'>;
 
 /** Selects letters; without a member, all of them. */

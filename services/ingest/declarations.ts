@@ -20,7 +20,7 @@ import { DECLARED_VM_RECORD, unknownVm, vmKey } from './vm-record.ts';
 
 /** The optional parts of a declaration of a VM. */
 export interface DeclareOptions {
-  /** Where it may run and had better run. @default anywhere */
+  /** The sites at which it may run, and those at which it runs better. @default all sites */
   readonly affinity?: Affinity | undefined;
   /** The level of the log line. @default info */
   readonly level?: 'info' | 'debug';

@@ -73,7 +73,7 @@ export interface IngestOptions {
   /** The sites that exist. */
   readonly sites: KnownSites;
   readonly log: Log;
-  /** Where records go that cannot be read. @default a list of its own */
+  /** Receives records that cannot be read. @default a list of its own */
   readonly setAside?: SetAside;
 }
 

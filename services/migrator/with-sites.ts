@@ -30,7 +30,7 @@ export interface MigratorWithSitesOptions {
   readonly machines: Machines;
   readonly config: Config;
   readonly log: Log;
-  /** Where records go that cannot be read or written. */
+  /** Receives records that cannot be read or written. */
   readonly setAside?: SetAside;
 }
 

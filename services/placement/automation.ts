@@ -1,4 +1,4 @@
-/** Whether VMs may move because another site is better: an operator's order, one record in the store, read by every placement. */
+/** An operator may pause the moves to better sites. The order is one record in the store, which every placement reads. */
 import Type, { type Static } from 'typebox';
 import { closed, recordKind } from '#shared/store/records.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
@@ -37,7 +37,7 @@ export async function readAutomation(store: Store): Promise<Automation> {
 }
 
 /**
- * Whether automatic moves are paused; undefined where the record cannot be read, which is set aside then.
+ * True if automatic moves are paused; undefined if the record cannot be read. It is set aside then.
  * @throws TagalongError of the store
  */
 export async function loadAutomation(store: Store, setAside: SetAside): Promise<boolean | undefined> {

@@ -57,7 +57,7 @@ export interface PlacementService {
    * @throws TagalongError STORE_CONFLICT, STORE_RECORD_UNREADABLE
    */
   pause(paused: boolean): Promise<void>;
-  /** How long users stay at each site, where they come from and where they go: learned from the users of all placements. */
+  /** The stays of users at each site, with the sites before and after: learned from the users of all placements. */
   stays(): SiteStays[];
   /** The sites, and the VMs that this process holds. */
   status(): PlacementStatus;
@@ -82,7 +82,7 @@ export interface PlacementOptions {
   readonly clock: Clock;
   readonly config: Config;
   readonly log: Log;
-  /** Where records go that cannot be read or written. @default a list of its own */
+  /** Receives records that cannot be read or written. @default a list of its own */
   readonly setAside?: SetAside;
 }
 
@@ -146,7 +146,7 @@ export function createPlacement(options: PlacementOptions): PlacementService {
   };
 }
 
-/** What requests are answered with. */
+/** The data from which requests are answered. */
 interface Host {
   readonly service: PartitionedService<Placement, PlacementOutput, KeptVm>;
   readonly steps: PlacementSteps;

@@ -98,9 +98,9 @@ export interface PlacementStepsOptions {
 
 /** The steps of placement. They write VM records and, before these, the corrections that completed moves taught. */
 export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm> {
-  /** What moves taught about the paths between sites, as all processes have written it. */
+  /** The corrections of the paths between sites that all processes have learned from moves. */
   readonly corrections: SharedValue<Corrections>;
-  /** Whether an operator has paused automatic moves; undefined: the record cannot be read. */
+  /** True if an operator has paused automatic moves; undefined: the record cannot be read. */
   readonly automation: SharedValue<boolean | undefined>;
   readonly #options: PlacementStepsOptions;
   /** The trace context of each VM's last position, where its sender traces. */

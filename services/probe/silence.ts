@@ -66,7 +66,7 @@ export class OwnDelay {
     this.#lateMs = 0;
   }
 
-  /** How long data that is read at `nowMs` may have waited. */
+  /** The longest time for which data that is read at `nowMs` may have waited. */
   at(nowMs: number): number {
     return Math.max(this.#lateMs, this.#overdueMs(nowMs));
   }

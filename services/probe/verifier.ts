@@ -168,7 +168,7 @@ export class Verifier {
   }
 }
 
-/** How many bytes are missing, and how many differ, if one stretch of the sent bytes was replaced by another. */
+/** The numbers of bytes that are missing and that differ, if one stretch of the sent bytes was replaced by another. */
 export function difference(sent: Buffer, got: Buffer): { readonly lost: number; readonly corrupted: number } {
   const shorter = Math.min(sent.length, got.length);
   if (sent.length === got.length) {

@@ -96,7 +96,7 @@ export interface Running<Service> {
   readonly followed?: Followed;
 }
 
-/** How a service is run. */
+/** A service in the table: its process, and the function that creates it. */
 export interface ServiceModule<Name extends ServiceName> {
   readonly process: ProcessName;
   /** @param made the services of this process that precede it in the table */
@@ -215,7 +215,7 @@ function runMigrator({ machines, isAlone: _, ...process }: Process): Running<Mig
   };
 }
 
-/** Where placement runs in another process, the dashboard relays queries and orders to the processes of `dashboard.services`. */
+/** If placement runs in another process, the dashboard relays queries and orders to the processes of `dashboard.services`. */
 function runDashboard({ config, ...process }: Process, { placement }: Partial<Services>): Running<Dashboard> {
   const { httpTokens = () => config.http } = process;
   const relay = placement ? undefined : createRelay(config.dashboard.services, () => adminToken(httpTokens()));

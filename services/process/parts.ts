@@ -13,7 +13,7 @@ import { MODULES, type Process, type Running, type ServiceName, type Services } 
 import { observeConnections, observeHeldEvents, observeProcess, observeSetAside } from './observe.ts';
 import { registerOpenapi } from './openapi.ts';
 
-/** What runs in a process. */
+/** The services of a process, ready to start. */
 export interface Parts {
   /** The services of this process, by name. */
   readonly services: Partial<Services>;

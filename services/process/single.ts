@@ -21,7 +21,7 @@ export interface Single extends Followed {
   stop(): Promise<void>;
 }
 
-/** What the services of a process are given. */
+/** The parts that the services of a process share. */
 export interface SingleOptions {
   readonly config: Config;
   readonly clock: Clock;

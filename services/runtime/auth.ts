@@ -15,7 +15,7 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The user name of basic authentication, if the request used that. */
     basicName?: string;
-    /** Who sent the request. It is absent on open routes. */
+    /** The sender of the request. Absent on open routes. */
     caller: Caller;
     /** Checks the token of the request again. @returns false once it has expired or was revoked */
     isStillValid: () => Promise<boolean>;
@@ -26,7 +26,7 @@ declare module 'fastify' {
   }
 }
 
-/** What callers are recognised by. */
+/** The means by which callers are recognised. */
 export interface Credentials {
   readonly config: HttpConfig;
   readonly log: Log;

@@ -1,6 +1,6 @@
 import type { Role } from '#shared/roles.ts';
 
-/** Who sent a request. */
+/** The sender of a request. */
 export interface Caller {
   /** The name of the token, or the subject of a person. The name of a device is its user's, as the bus names users. */
   readonly name: string;

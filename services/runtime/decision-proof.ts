@@ -14,7 +14,7 @@ import { keyOf, VM_PREFIX } from '../placement/keys.ts';
 
 type Decided = Data<'placement.decided.v1'>;
 
-/** What placement's record says of its last decision on a VM. */
+/** Placement's last decision on a VM, by its record. */
 export interface KeptOrder {
   readonly vm: KeptVm;
   /** The events that were written with it. The next change of the VM replaces them. */

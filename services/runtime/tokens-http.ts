@@ -29,7 +29,7 @@ export const TokenView = Type.Object({
   expiresAtMs: Type.Number(),
 });
 
-/** What the routes need. */
+/** The dependencies of the routes. */
 export interface TokenRoutes {
   readonly tokens: Tokens;
   /** Maps the id of a user to the name that the bus carries. */

@@ -41,7 +41,7 @@ export interface Bus {
   claim?(installation: string): Promise<string>;
   /** True, or why the bus cannot be used at the moment, in words that name no server. It may be some seconds old. */
   connected(): true | string;
-  /** What happened to its connection since it was opened; absent where it has none. */
+  /** Counts of its connection since it was opened; absent where it has none. */
   readonly counters?: Readonly<Partial<BusCounters>>;
   /** The most bytes of an event, as JSON. It may change when another server of a cluster answers. */
   readonly maxEventBytes: number;
@@ -49,7 +49,7 @@ export interface Bus {
   close(): Promise<void>;
 }
 
-/** Which events a member receives, and how. */
+/** The events that a member receives, and the group to which it belongs. */
 export interface Subscribe {
   readonly group: string;
   readonly types: readonly EventType[];

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** How often to try again, and when to stop. */
+/** The interval of the attempts, and their end. */
 export interface RetryOptions {
   /** The pause between two attempts, in milliseconds. */
   readonly everyMs: number;
@@ -46,7 +46,7 @@ export async function retry<T>(attempt: () => Promise<T>, options: RetryOptions)
   }
 }
 
-/** How often to check, and when to stop. */
+/** The interval of the checks, and their end. */
 export interface UntilOptions {
   /** The pause between two checks, in milliseconds. */
   readonly everyMs: number;

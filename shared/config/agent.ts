@@ -28,7 +28,7 @@ const Image = Type.Object(
 const AgentSchema = Type.Object(
   {
     site,
-    /** Where the agent accepts orders: an address and a port, or the path of a Unix socket. Both use mutual TLS. */
+    /** The address at which the agent accepts orders: an address and a port, or the path of a Unix socket. Both use mutual TLS. */
     listen: Type.Union([
       Type.Object({ host: Address, port: Type.Integer({ minimum: 1, maximum: 65_535 }) }, closed),
       Type.Object({ socket: Path }, closed),

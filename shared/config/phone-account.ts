@@ -1,10 +1,10 @@
-/** Whether phones (`ingest.mqtt`) would use the same account of a NATS server as the services. Then every phone could use the whole bus. */
+/** Phones (`ingest.mqtt`) must not use the same account of a NATS server as the services: every phone could then use the whole bus. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Fault } from './faults.ts';
 import type { Config } from './schema.ts';
 import { serverUrl } from './server.ts';
 
-/** What to do about it; the end of the messages. */
+/** The next step, which ends the messages. */
 export const OWN_ACCOUNT =
   'give the phones an account of their own on the server, and a user of it here; services/ingest/README.md has the configuration';
 

@@ -70,7 +70,7 @@ const server = {
   tls: Type.Optional(Tls),
 };
 
-/** Which bus carries the events. */
+/** The bus that carries the events. */
 const Bus = section({
   ...server,
   /** The number of partitions. Never change it in an installation: another number assigns keys to other partitions. @default 16 */
@@ -79,7 +79,7 @@ const Bus = section({
   retentionMs: time(604_800_000),
 });
 
-/** Where records are stored. If its URL is that of the bus, it uses `auth` and `tls` of the bus unless it has its own. */
+/** The store of records. If its URL is that of the bus, it uses `auth` and `tls` of the bus unless it has its own. */
 const Store = section(server);
 
 const Tracing = section({

@@ -1,4 +1,4 @@
-/** Which credentials a configuration asks for. */
+/** The credentials that a configuration asks for. */
 import type { HttpConfig } from './schema.ts';
 
 /** The tokens that a configuration contains. */

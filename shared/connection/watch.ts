@@ -8,7 +8,7 @@ const EVERY_MS = 2_000;
 /** A server that needs longer than this to answer counts as lost. */
 const ANSWER_WITHIN_MS = 3_000;
 
-/** What to watch. */
+/** A server that is watched. */
 export interface Watched {
   /** The purpose of the server. */
   readonly what: 'bus' | 'store';

@@ -122,7 +122,7 @@ export const Prediction = Type.Object(
     bytes: SentBytes,
     costUserMs: CostUserMs,
     benefitUserMs: BenefitUserMs,
-    /** What a second of delay costs the users, in user-milliseconds. */
+    /** The users' cost of a second of delay, in user-milliseconds. */
     delayUserMsPerS: Type.Optional(CostUserMs),
   },
   closed,
@@ -213,7 +213,7 @@ const PhaseSchema = Type.Union([
   Type.Literal('release'),
 ]);
 
-/** Where a migration ended: in a phase, or in the queue before the first phase. */
+/** The point at which a migration ended: in a phase, or in the queue before the first phase. */
 const PhaseOrQueue = Type.Union([...PhaseSchema.anyOf, Type.Literal('queue')]);
 
 /** The measured costs of a move. They are published once, in the terminal event. */
@@ -255,7 +255,7 @@ export const Figures = Type.Object(
     rounds: Count,
     subflows: Count,
     /**
-     * How the move was worse than planned:
+     * The ways in which the move was worse than planned:
      * - `single-path`: it used one path only.
      * - `forced-stop`: the VM was stopped before the rest was small enough.
      * - `release-incomplete`: something of the move could not be released.
@@ -301,7 +301,7 @@ export const MigrationFailed = Type.Object(
     phase: PhaseOrQueue,
     code: Word,
     reason: Reason,
-    /** Where the VM runs now. */
+    /** The site at which the VM runs now. */
     runsAt: Name,
     figures: Figures,
   },
@@ -319,7 +319,7 @@ export const EventRejected = Type.Object(
   closed,
 );
 
-/** How long users stayed at sites: what one placement learned of the VMs of one partition in one period (`shared/policy/state/forecast.ts`). */
+/** The stays of users at sites that one placement learned from the VMs of one partition in one period (`shared/policy/state/forecast.ts`). */
 export const StaysCounted = Type.Object(
   {
     partition: Partition,

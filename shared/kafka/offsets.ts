@@ -19,7 +19,7 @@ export interface Tried {
   readonly until: number;
 }
 
-/** How one member of a group loads and commits offsets. */
+/** The functions by which a member of a group loads and commits offsets. */
 export interface Offsets {
   /**
    * Loads the next offset of each assigned partition, by {@link partitionKey}. Seeks the consumer if it would begin elsewhere.

@@ -1,6 +1,6 @@
 import type { Log } from '../log.ts';
 
-/** How to reach a Kafka cluster, and how to use it. */
+/** The address of a Kafka cluster, and the settings of its clients. */
 export interface KafkaOptions {
   /** `host:port` of some of the brokers, from which the client learns the others. */
   readonly brokers: readonly string[];

@@ -67,7 +67,7 @@ export type MigrationEvent =
 /** An event of one type. */
 export type EventOf<T extends MigrationEvent['type']> = Extract<MigrationEvent, { type: T }>;
 
-/** What guards and changes read: the context before the transition, and the event. */
+/** The arguments of guards and changes: the context before the transition, and the event. */
 export interface Args {
   readonly context: Migration;
   readonly event: MigrationEvent;

@@ -1,10 +1,10 @@
 /**
- * How a migration ended. Services, simulations and the command line all use this code for the outcome, the site where the VM
+ * The end of a migration. Services, simulations and the command line all use this code for the outcome, the site where the VM
  * runs, and the cause. So all of them describe the same end in the same words.
  */
 import { type FactOf, TERMINAL_TYPES } from '../events/index.ts';
 
-/** How a migration ended. */
+/** The end of a migration. */
 export type Outcome = 'completed' | 'failed' | 'cancelled';
 
 /** A fact that ends a migration. */

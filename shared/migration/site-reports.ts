@@ -1,4 +1,4 @@
-/** What the sites last reported of themselves: whether they exist, and the paths between them. */
+/** The last reports of the sites: which sites exist, and the paths between them. */
 import type { Data } from '../events/index.ts';
 import { pathsBetween } from '../model/paths.ts';
 

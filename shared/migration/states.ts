@@ -119,7 +119,7 @@ const undoing = {
   },
 } as const;
 
-/** What follows from the answer to an inspection: the first transition whose guard holds. */
+/** The transitions after the answer to an inspection: the first one whose guard holds is taken. */
 const answered = [
   { guard: 'hasArrived', target: 'release', actions: switchedOver },
   { guard: 'runsAtDestination', target: 'release', actions: begin('release', takeMeasured) },

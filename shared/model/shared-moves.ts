@@ -9,14 +9,14 @@ import { aggregateBps, leadMs, type MoveModel, type PredictedMove } from './move
 import { afterRound, dirtiedBytes } from './pre-copy.ts';
 import { maxMinShares } from './sharing.ts';
 
-/** How far the copy of a move has come, as its last progress event tells. JSON. */
+/** The progress of the copy of a move, by its last progress event. JSON. */
 export interface CopyProgress {
   /** When that was, in ms since the epoch. */
   readonly atMs: number;
   readonly phase: 'disk' | 'memory';
   /** Number of completed rounds of pre-copy. */
   readonly round: number;
-  /** What the copy under way has still to send. */
+  /** The bytes that the copy under way has still to send. */
   readonly remainingBytes: number;
   /** Bytes a second. */
   readonly rateBps: number;

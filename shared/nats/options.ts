@@ -1,4 +1,4 @@
-/** How to reach a NATS server, and how it stores streams. */
+/** The address of a NATS server, and the settings of its streams. */
 import type { Log } from '../log.ts';
 
 /** Credentials. At most one of user and password, token, nkey or creds; TLS goes with any of them. */
@@ -25,7 +25,7 @@ export interface NatsServer {
   readonly log?: Log;
 }
 
-/** How the server stores streams. */
+/** The settings of streams. */
 export interface NatsKeeping {
   /** The prefix of all streams and subjects, so that installations can share a server. @default tagalong */
   readonly prefix?: string;

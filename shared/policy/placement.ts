@@ -43,7 +43,7 @@ export class Placement implements Core<PlacementOutput> {
   readonly policy: AnyPolicy;
   /** True: no VM moves to a better site. Evacuations and operators' orders continue. */
   paused = false;
-  /** How long users stay where, learned from all of them. */
+  /** The forecast of stays at each site, learned from all users. */
   readonly forecast: Forecast;
   readonly #ended = new EndedStays();
   readonly #settings: PlacementSettings;

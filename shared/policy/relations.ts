@@ -1,4 +1,4 @@
-/** Which VMs have to be evaluated because of what happens to others. */
+/** Finds the VMs that must be evaluated because other VMs have changed. */
 import { Peers } from './state/peers.ts';
 import type { Vm } from './state/state.ts';
 

@@ -21,7 +21,7 @@ import { orderMove } from '../placement-order.ts';
 import { decided } from '../unit/shared/migration/world.ts';
 
 const MEBIBYTE = 'a'.repeat(2 ** 20);
-/** How a server answers a request. Each stops when the connection closes. */
+/** The answers of a server to a request. Each stops when the connection closes. */
 const LIES = {
   endless: (response: ServerResponse) => {
     response.writeHead(200);

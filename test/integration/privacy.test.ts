@@ -132,7 +132,7 @@ function trilaterate(figures: ReadonlyMap<string, number>): typeof HERE {
   return best;
 }
 
-/** How near the best attempt comes to the user, in kilometres. */
+/** The distance of the best attempt from the user, in kilometres. */
 function nearestKm(answers: ReadonlyMap<string, string>): number {
   const parsed = [...answers.values()].flatMap((text) =>
     /^[[{]/.test(text) ? [JSON.parse(text.split('\n')[0]!)] : [],

@@ -29,7 +29,7 @@ async function observed(policy: string, input: Omit<Parameters<typeof run>[0], '
 }
 
 describe('recorded cabs', () => {
-  /** Whether San Francisco's cabs can be there. */
+  /** True if San Francisco's cabs can be there. */
   const inTheBay = ({ lat, lon }: Fix) => lat > 37.2 && lat < 38.2 && lon > -123 && lon < -121.5;
 
   const evening = {

@@ -12,7 +12,7 @@ interface Sample {
   /** The text between two rows. @default a line end */
   readonly join?: string;
   readonly row: (fix: Fix, i: number) => string;
-  /** Whether each line is a row, so that a test can count the rows of a broken file. */
+  /** True if each line is a row, so that a test can count the rows of a broken file. */
   readonly byLine: boolean;
 }
 

@@ -71,7 +71,7 @@ const FAULTS = {
 } as const satisfies Record<string, Fault>;
 type Name = keyof typeof FAULTS;
 
-/** Whether a fault may kill the VM's own QEMU. Then the VM may end stopped, with that reason. */
+/** True if a fault may kill the VM's own QEMU. Then the VM may end stopped, with that reason. */
 const tookTheVm = (fault: Name, step: Phase) =>
   (fault === "the source's QEMU dies" && step !== 'release') ||
   (fault === "the destination's QEMU dies" && (step === 'switch' || step === 'release'));

@@ -1,5 +1,5 @@
 /**
- * How fast and in what memory simulations run: users who move by random waypoint, a VM each, through plausibility,
+ * Measures the speed and the memory of simulations: users who move by random waypoint, a VM each, through plausibility,
  * session, policy, simulated moves and all metrics. The job is the one that other simulators were measured with; every
  * size runs in a process of its own.
  */

@@ -17,7 +17,7 @@ interface Offer {
 }
 interface Valued {
   readonly option: string;
-  /** Where its values come from; empty if any value is allowed. */
+  /** The source of its values; empty if any value is allowed. */
   readonly from: Source;
 }
 

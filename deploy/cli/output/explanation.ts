@@ -67,7 +67,7 @@ function lastMoveFact({ lastMove }: Explained): [string, string][] {
   return [['last move', `to ${to}, ${ended}${reason === '' ? '' : ` (${reason})`} at ${instant(atMs)}`]];
 }
 
-/** What is declared of its sites and its relations to other VMs. */
+/** The declared limits on its sites, and its declared relations to other VMs. */
 function affinityFacts({ vm, affinity }: Explained): [string, string][] {
   if (affinity === undefined) return [];
   return [...siteFacts(affinity), ...relationFacts(vm, affinity)];

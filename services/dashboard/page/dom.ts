@@ -32,7 +32,7 @@ export function fill(parent: HTMLElement, ...children: readonly (Node | string)[
   if (focused !== undefined) parent.querySelector<HTMLElement>(`[data-key="${CSS.escape(focused)}"]`)?.focus();
 }
 
-/** How entries of a list become elements. An entry keeps its element, so that no click is lost during an update. */
+/** The functions that turn the entries of a list into elements. An entry keeps its element, so that no click is lost during an update. */
 export interface Keyed<T> {
   key(entry: T): string;
   build(entry: T): HTMLElement;

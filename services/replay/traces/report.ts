@@ -11,6 +11,6 @@ export interface TraceReport {
   firstBad?: string;
   /** Records that are not positions in their format, such as events of other types. They do not count as rows. Absent if there are none. */
   others?: number;
-  /** How the positions were made from the rows. If `everyMs` is null, they are the recorded positions. */
+  /** The interval at which positions were made from the rows. If `everyMs` is null, they are the recorded positions. */
   readonly sampling: SamplingReport | { readonly everyMs: null };
 }

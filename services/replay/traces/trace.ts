@@ -50,7 +50,7 @@ const FORMATS: Record<TraceFormat, { readonly open: OpenFormat; readonly sorted:
   geojson: { open: openGeojson, sorted: false },
 };
 
-/** How a trace is read. */
+/** The settings of reading a trace. */
 export interface TraceOptions {
   /** True: the first bad row is an error. */
   readonly strict?: boolean;

@@ -11,7 +11,7 @@ export class TakeOver {
   readonly #sites: () => readonly string[];
   readonly #handOver: (vm: string, site: string) => Promise<boolean>;
   readonly #start: (vm: string, site: string, spec: VmSpec) => Promise<void>;
-  /** Whether the first answer of each site is taken over; and the sites that have answered. */
+  /** True: the first answer of each site is taken over. */
   #on = false;
   readonly #answered = new Set<string>();
   readonly #underWay = new Map<string, Promise<void>>();

@@ -1,4 +1,4 @@
-/** How many events wait for the groups of a bus. */
+/** Counts the events that wait for the groups of a bus. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin } from 'kafkajs';
 import { groupIdOf, type KafkaClient } from '../../kafka/client.ts';

@@ -25,7 +25,7 @@ export interface PartitionOptions extends Omit<InboxOptions, 'acknowledge'> {
 }
 
 /**
- * What a partition is doing. Legal changes:
+ * The states of a partition. Legal changes:
  * - `reading` → `broken`: its consumer has or may have lost messages; a new consumer is made;
  * - `broken` → `reading`: the new consumer reads;
  * - `reading`, `broken` → `stopping`: its member releases it, after the batch in hand; final, unless it is lost;

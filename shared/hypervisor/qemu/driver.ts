@@ -30,7 +30,7 @@ export interface QemuHypervisor extends Hypervisor {
 export interface QemuHypervisorOptions {
   /** The agents by site. May change while it runs. */
   readonly agents: ReadonlyMap<string, AgentClient>;
-  /** How the sites are connected. May change while it runs. */
+  /** The uplinks of each site. May change while it runs. */
   readonly sites: readonly { readonly site: string; readonly uplinks: readonly Uplink[] }[];
   readonly rules: DriverRules;
   readonly log: Log;

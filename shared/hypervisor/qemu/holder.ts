@@ -6,7 +6,7 @@
 /** `control` gives orders to agents; `site` is the agent of one site, and the QEMUs that it owns. */
 export type Role = 'control' | 'site';
 
-/** Who holds a certificate. */
+/** The holder of a certificate. */
 export interface Holder {
   readonly role: Role;
   readonly name: string;

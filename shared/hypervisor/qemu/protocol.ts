@@ -198,7 +198,7 @@ const InstanceStatus = Type.Object({
    * it may be resumed; `handed-over`: the VM has left, and this site never resumes it; `dead`: QEMU has ended.
    */
   state: Type.Enum(['running', 'stopped', 'receiving', 'received', 'handed-over', 'dead']),
-  /** Which network card is on this site's LAN. */
+  /** The network card that is on this site's LAN. */
   nic: Type.Enum([0, 1]),
   lan: LanAddress,
   /** The migration in which it takes part here, until that is settled, released or aborted. */

@@ -21,7 +21,7 @@ export interface DecideParams {
   readonly reason: string;
 }
 
-/** What guards and actions read: the context before the transition, and the event. */
+/** The arguments of guards and actions: the context before the transition, and the event. */
 export interface Args {
   readonly context: VmContext;
   readonly event: MachineEvent;

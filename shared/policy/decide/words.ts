@@ -139,7 +139,7 @@ const CANCELLED: Readonly<Record<string, string>> = {
   operator: 'by an operator',
 };
 
-/** How the last move ended, in words that follow "its last move has only just ended" or "its last move failed"; may be empty. */
+/** The end of the last move, in words that follow "its last move has only just ended" or "its last move failed"; may be empty. */
 function ending({ lastMove }: Explained): string {
   if (lastMove === undefined || lastMove.ended === 'completed') return '';
   const { to, ended, reason } = lastMove;

@@ -35,7 +35,7 @@ export interface Evaluation {
   readonly callOff?: string | undefined;
 }
 
-/** Where a VM of a lost home goes. */
+/** The destination of a VM whose home is lost. */
 export type Flight = Pick<Evaluation, 'refuge' | 'refugeTurnMs'>;
 /** It goes nowhere now. */
 export const NO_FLIGHT: Flight = { refuge: undefined };

@@ -24,7 +24,7 @@ export interface Pull {
   readonly userMsPerS: number;
 }
 
-/** What evaluations ask about groups. */
+/** Answers the questions of evaluations about groups. */
 export class Groups {
   readonly #peers: Peers;
   readonly #sites: SiteTable;
@@ -44,7 +44,7 @@ export class Groups {
   }
 
   /**
-   * What being apart costs a VM, by the sites of the others. A VM that follows pays for any site but that of its lead. A lead pays for any
+   * The cost for a VM of being apart, by the sites of the others. A VM that follows pays for any site but that of its lead. A lead pays for any
    * site but theirs for those that cannot come to it; it waits for the others.
    */
   pulls(vm: Vm): readonly Pull[] {
@@ -57,7 +57,7 @@ export class Groups {
   }
 
   /**
-   * What companions add to a move: their moves, and the time for which they are apart from the lead. They share its paths, so all moves
+   * The cost and time that companions add to a move: their moves, and the time for which they are apart from the lead. They share its paths, so all moves
    * together take as long as one after the other, and each companion is apart until its own move has ended.
    * @param weight sum of the weights of the lead's users, who feel the moves of all
    */

@@ -22,7 +22,7 @@ const USUAL_RANK = 0.25;
 /** A step of turns, in ms. A multiple of the usual numbers of partitions (powers of two). */
 const STEP_MS = 128;
 /**
- * What a second of delay of an evacuation or of an operator's order is taken to cost, in user-milliseconds: as much as one user who
+ * The assumed cost of a second of delay of an evacuation or of an operator's order, in user-milliseconds: as much as one user who
  * is not served at all. So they come before moves to better sites.
  */
 const FORCED_USER_MS_PER_S = 1000;
@@ -143,7 +143,7 @@ export class MovePlanner {
     return { weighed: beside, turnMs: nowMs };
   }
 
-  /** What it costs that the move takes longer beside others, and delays them, in user-milliseconds. */
+  /** The cost of the time that the move loses beside others, and that they lose, in user-milliseconds. */
   #lossBySharing({ option: alone, urgencyUserMsPerS }: Weighed, { option: beside }: Weighed): number {
     const laterMs = beside.durationMs - alone.durationMs;
     return beside.costUserMs - alone.costUserMs + (laterMs / 1000) * urgencyUserMsPerS;

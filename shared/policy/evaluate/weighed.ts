@@ -32,9 +32,9 @@ export interface Weighed {
   /** With the VMs that go along: the cost of all moves, and the time until the last one has ended. */
   readonly option: Option;
   readonly companions: readonly Companion[];
-  /** What a second by which the move ends later costs, in user-milliseconds: the gain, and more where the move is forced. */
+  /** The cost of each second by which the move ends later, in user-milliseconds: the gain, and more where the move is forced. */
   readonly urgencyUserMsPerS: number;
-  /** What a second of delay costs the users, in user-milliseconds: the urgency, and that the move slows the VM down. */
+  /** The users' cost of a second of delay, in user-milliseconds: the urgency, and that the move slows the VM down. */
   readonly delayUserMsPerS: number;
 }
 

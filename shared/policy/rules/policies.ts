@@ -8,7 +8,7 @@ import { HORIZON_MS, type StayCurve } from '../state/stay-curve.ts';
 
 /** The input of a policy about one site that serves better than the home: gain, price and duration of a move there. */
 export interface Option {
-  /** How much less it costs to serve the users from there, in user-milliseconds a second. */
+  /** The saving if the users are served from there, in user-milliseconds a second. */
   readonly gainUserMsPerS: number;
   /** The price of the move, in user-milliseconds. */
   readonly costUserMs: number;
@@ -50,7 +50,7 @@ const LONGEST_PAYBACK_S = HORIZON_MS / 1000;
 const HABIT_BROKEN = 1.5;
 
 /**
- * How long the users are expected to stay from now on, in ms, by the forecast. Without one: usualMs - beenMs, at least 0; from
+ * The expected time that the users stay from now on, in ms, by the forecast. Without one: usualMs - beenMs, at least 0; from
  * beenMs ≥ 1.5 × usualMs on, beenMs again (the longer a stay has lasted, the longer it is expected to go on).
  */
 export function expectedDwellMs({ nowMs, dwell: { sinceMs, usualMs }, outlook }: Circumstances): number {

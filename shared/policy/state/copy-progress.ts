@@ -1,4 +1,4 @@
-/** How far the copies of moves have come, from their progress events. */
+/** The progress of the copies of moves, from their progress events. */
 import type { Data, VmSpec } from '../../events/index.ts';
 import type { CopyProgress } from '../../model/shared-moves.ts';
 

@@ -55,9 +55,9 @@ export interface SiteStays {
   /** A half of the stays last longer, and a tenth. In ms. */
   readonly medianMs: number;
   readonly longMs: number;
-  /** Where users came from, the most first; those of whom that is not known are left out. */
+  /** The sites from which users came, the most frequent first. Users without a known site before are left out. */
   readonly from: readonly { readonly site: string; readonly stays: number; readonly medianMs: number }[];
-  /** Where they went on to and stayed, the most first. */
+  /** The sites at which they stayed next, the most frequent first. */
   readonly to: readonly { readonly site: string; readonly stays: number }[];
 }
 

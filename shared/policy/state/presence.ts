@@ -10,7 +10,7 @@ export type Presence = NonNullable<Data<'location.reported.v1'>['presence']>;
 /** All values of a presence. */
 export const PRESENCES = ['periodic', 'arrived', 'left'] as const satisfies readonly Presence[];
 
-/** How a user's source reports. It is stored with the session as JSON. */
+/** The habit of a user's source of reports. It is stored with the session as JSON. */
 export interface Reporting {
   /** The presence of the last report that counted; null if it had none. */
   presence: Presence | null;

@@ -84,7 +84,7 @@ export interface Session extends Reporting {
   rtts?: Rtts;
 }
 
-/** How a VM's last move ended. */
+/** The end of a VM's last move. */
 export interface LastMove {
   /** The destination. */
   readonly to: string;
@@ -125,7 +125,7 @@ export interface Vm {
   memory: object | null;
   /** The site that it left with its last move, and when. Stored as `left`. */
   cameFrom: { readonly site: string; readonly atMs: number } | null;
-  /** How its last move ended; null: it has not moved, or the record is older than version 3. */
+  /** The end of its last move; null: it has not moved, or the record is older than version 3. */
   lastMove: LastMove | null;
   /** The times at which moves of the last hour were ordered. */
   movesAtMs: readonly number[];

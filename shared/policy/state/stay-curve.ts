@@ -11,7 +11,7 @@ const BINS_PER_DOUBLING = 2;
 /** Number of bins. The last one begins at 11.4 hours; no decision asks beyond it. */
 export const BINS = STAY_BINS;
 
-/** Where each bin begins, in ms, and where the last one ends. */
+/** The beginning of each bin, in ms, and the end of the last one. */
 const EDGES_MS = Float64Array.from({ length: BINS + 1 }, (_, bin) =>
   bin === 0 ? 0 : Math.round(FIRST_MS * 2 ** ((bin - 1) / BINS_PER_DOUBLING)),
 );

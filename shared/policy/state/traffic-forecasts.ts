@@ -154,7 +154,7 @@ export class TrafficForecasts {
   }
 }
 
-/** What the prediction of a move needs of it. */
+/** The parts of it that the prediction of a move needs. */
 export function stateOf({ move: { spec, orderedAtMs }, progress }: Tracked): Omit<SharedMove, 'paths' | 'rttMs'> {
   return { spec, orderedAtMs, progress };
 }

@@ -19,11 +19,11 @@ import { WaitingVms } from './waiting.ts';
 /** The prediction of a move beside those under way. */
 export interface SharedPrediction {
   readonly move: PredictedMove;
-  /** What it costs the users of the others that they are delayed, in user-milliseconds. */
+  /** The cost of the delay for the users of the others, in user-milliseconds. */
   readonly delayUserMs: number;
 }
 
-/** What follows for the owner of the traffic. */
+/** Receives the changes of the traffic on which its owner acts. */
 export interface TrafficListener {
   /** A move has had to share an uplink. Called once a move. */
   shared(decision: string): void;

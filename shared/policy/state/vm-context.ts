@@ -32,7 +32,7 @@ export interface MoveUnderWay {
   /** Ids of the paths on which it was ordered. */
   readonly paths: readonly string[];
   readonly orderedAtMs: number;
-  /** What a second of delay costs its users, in user-milliseconds. */
+  /** Its users' cost of a second of delay, in user-milliseconds. */
   readonly delayUserMsPerS: number;
   /** True: it has had to share an uplink with another move, so that its times teach nothing about the paths. */
   readonly shared: boolean;

@@ -5,7 +5,7 @@ import { faultIn } from '#shared/events/index.ts';
 import { corridor, STATIONS } from '#simulations/scenarios/corridor.ts';
 import { northeastCorridor } from '#simulations/scenarios/northeast-corridor.ts';
 
-/** Whether a position is in the box of the stations, with a margin. */
+/** True if a position is in the box of the stations, with a margin. */
 const inBox = ({ lat, lon }: Fix) => lat > 38.8 && lat < 42.45 && lon > -77.15 && lon < -70.95;
 
 /** A fast approximation for short distances. */

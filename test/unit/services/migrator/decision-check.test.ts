@@ -27,7 +27,7 @@ async function world(outbox: readonly unknown[] = []) {
   return store;
 }
 const checkOf = (store: Store) => decisionCheck({ store, log: createLog('silent'), partitions: PARTITIONS });
-/** Whether the decision is admitted, and how many were refused as forged. */
+/** True if the decision is admitted; and the number of decisions that were refused as forged. */
 async function judged(store: Store, fact: ReturnType<typeof decided>, migrations = core()) {
   const check = checkOf(store);
   const admitted = await check.admit([deliveryOf(fact)], migrations);

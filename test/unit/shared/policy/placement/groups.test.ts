@@ -188,7 +188,7 @@ describe('a group', () => {
 describe('a group whose process ends', () => {
   const recordOf = ({ world: { placement } }: Line, vm: string) =>
     structuredClone(keepVm(placement.vms.get(vm)!, placement.sites));
-  /** What a process decides that begins with these records. */
+  /** The decisions of a process that begins with these records. */
   const decidedAfter = ({ world, clock }: Line, records: readonly KeptVm[], passedMs = 0) => {
     const core = newCore(wide);
     const nowMs = Math.round(clock.now());
