@@ -119,7 +119,7 @@ export async function feed(program: string, args: readonly string[], commands: r
     const child = execFile(program, args, (error, _out, err) =>
       error ? reject(new Error(`${program}: ${foreignText(err) || error.message}`)) : resolve(),
     );
-    // One that ends without having read everything says so itself.
+    // A program that ends before it has read everything reports that by its exit status.
     child.stdin!.on('error', () => {});
     child.stdin!.end(`${lines.join('\n')}\n`);
   });

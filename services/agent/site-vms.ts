@@ -78,7 +78,7 @@ export class SiteVms {
   }
 
   /**
-   * Prepares to receive a VM: a new QEMU waits for it, the LANs are stretched. What an earlier move left here is removed.
+   * Prepares to receive a VM: a new QEMU waits for it, the LANs are stretched. The files of an earlier move are removed first.
    * @throws TagalongError VM_ELSEWHERE, ORDER_REFUSED, STALLED, QEMU_GONE
    */
   async receive(vm: string, order: ReceiveOrder): Promise<ReceiverInfo> {

@@ -33,7 +33,7 @@ export interface SiteReporter {
   drain(site: string, draining: boolean, force?: boolean): Promise<void>;
   /** True if VMs have to leave a site: by the last order of an operator, else by its declaration. Any process may ask. */
   isDraining(site: SiteConfig): Promise<boolean>;
-  /** `POST /v1/sites/:site/drain` with `{"draining": true}`, and `"force": true` for the last site that is open. */
+  /** Adds its health. The routes of the sites are in `http.ts`. */
   registerHttp(surface: HttpSurface): void;
   /** Publishes a heartbeat of all sites now, in addition to the regular ones. */
   beat(): Promise<void>;
@@ -127,19 +127,8 @@ class Heartbeats implements SiteReporter {
     return (await this.#stored(site))?.draining ?? draining;
   }
 
-  registerHttp({ app, health }: HttpSurface): void {
+  registerHttp({ health }: HttpSurface): void {
     health('agent', () => true);
-    app.post<{ Params: { site: string }; Body: unknown }>(
-      '/v1/sites/:site/drain',
-      { config: { access: 'operate' } },
-      async ({ params, body }, reply) => {
-        const { draining: on, force = false } = (body ?? {}) as { draining?: unknown; force?: unknown };
-        if (typeof on !== 'boolean') throw new TagalongError('EVENT_INVALID', 'draining: must be true or false');
-        if (typeof force !== 'boolean') throw new TagalongError('EVENT_INVALID', 'force: must be true or false');
-        await this.drain(params.site, on, force);
-        return reply.code(202).send({ site: params.site, draining: on });
-      },
-    );
   }
 
   /** The operator's record of a site; undefined: missing or unreadable. */

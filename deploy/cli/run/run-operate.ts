@@ -30,10 +30,10 @@ export async function runDrain(site: string, options: DrainOptions): Promise<voi
   const answer = await confirmed(site, options, (confirm) =>
     ask<object>(options, 'POST', path, { ...body, ...(confirm !== undefined && { confirm }) }),
   );
-  if (!draining) return print(options, answer, `${site}: VMs may come again.`);
+  if (!draining) return print(options, answer, `${site}: VMs may move there again.`);
   const vms = await vmsAt(site, options);
   const who = vms === undefined ? 'its VMs are' : `${counted(vms, 'VM')} ${vms === 1 ? 'is' : 'are'}`;
-  const back = `"tagalong drain ${site} --off" lets VMs come again.`;
+  const back = `"tagalong drain ${site} --off" lets VMs move there again.`;
   print(options, { ...answer, ...(vms !== undefined && { vms }) }, `${site}: ${who} to leave. ${back}`);
 }
 

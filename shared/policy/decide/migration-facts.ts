@@ -54,7 +54,7 @@ export function applyMigrationFact(
       vm.cameFrom = { site: from, atMs: vm.nowMs };
       vm.lastMove = { to, ended: 'completed', reason: '', atMs: vm.nowMs };
       traffic.end(migration, fact.data.atMs);
-      // Its times tell of the others on its uplinks, not of the paths.
+      // Its times depend on the other moves on its uplinks, so nothing about the paths is learned from them.
       if (vm.context.move!.shared) return undefined;
       const { key, sample } = sites.learn(from, to, vm.context.move!.raw, usableTimes(fact.data.figures, vm.spec));
       return { pair: key, migration, sample };

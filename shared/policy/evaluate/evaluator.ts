@@ -106,7 +106,7 @@ export class VmEvaluator {
     const flight = homeLost ? this.#flee(vm, nowMs, homeLost) : NO_FLIGHT;
     const lead = vm.affinity === null ? undefined : this.#peers.leadOf(vm);
     if (lead !== undefined) {
-      // The lead decides: positions of its own users change nothing, and tell nothing about stays.
+      // The lead decides: positions of its own users change nothing, and no stay is learned from them.
       vm.quietKm = Number.POSITIVE_INFINITY;
       vm.best = null;
       vm.cameBy = null;

@@ -77,7 +77,7 @@ export class Traffic {
     const [source, destination] = [this.#sites.named(move.from), this.#sites.named(move.to)];
     const tracked: Tracked = {
       ...{ move, source, destination, shared: move.shared, progress: null, latest: null, group: undefined },
-      // When a move of a record switched over is not known. What it shared, its record says.
+      // A record does not have the time of the switch-over. Its `shared` covers the time before.
       stoppedAtMs: move.switched ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY,
     };
     this.#moves.set(move.decision, tracked);

@@ -38,7 +38,7 @@ function begin(rule: PlacementRule, adaptation: Adaptation, { world, users }: Se
   };
   return {
     observe(_, __, factor) {
-      // Rounds, so that a cost over one slot equals the cost to the last bit. Rules compare the two.
+      // Rounded to 24 bits, so that rules which compare a cost with a cost over one slot find equal costs equal, to the last bit.
       load = withLoad ? Math.fround(factor) : 1;
     },
     place(user, cell, slot) {

@@ -90,8 +90,8 @@ export class TransitionCounts {
     let rest = 1;
     if (general !== state) rest = distribute(this.#successors[state]!, rest, PRIOR_WITH_ORIGIN, call);
     rest = distribute(this.#successors[general]!, rest, PRIOR, call);
-    // The prior: users stay in their cell as often as users of other cells do. A user who leaves may go anywhere, which says as
-    // little about the next cost as GONE does.
+    // The prior: users stay in their cell as often as users of other cells do. A user who leaves may go anywhere, which predicts the
+    // next cost no better than GONE does.
     const dwell = general % DWELLS;
     const stays = this.#stayed[dwell]! / this.#followed[dwell]!;
     call(dwell === DWELLS - 1 ? general : general + 1, rest * stays);
