@@ -9,8 +9,9 @@ import type { Store } from '#shared/store/store.ts';
 import { PATIENTLY } from '../patience.ts';
 import { orderMove } from '../placement-order.ts';
 import { type AgentRequest, FakeSites, type Lie } from '../property/fake-agents.ts';
-import { IDLE_SPEC, type QemuMigrator, startQemuMigrator } from '../property/qemu-migrator.ts';
+import { type QemuMigrator, startQemuMigrator } from '../property/qemu-migrator.ts';
 import { decided } from '../unit/shared/migration/world.ts';
+import { IDLE_SPEC } from '../unit/shared/policy/world.ts';
 
 const MACHINE = { image: 'default', vcpus: 1, spec: IDLE_SPEC };
 /** Takes the request and never answers. */

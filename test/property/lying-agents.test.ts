@@ -13,9 +13,10 @@ import type { Store } from '#shared/store/store.ts';
 import { PATIENTLY } from '../patience.ts';
 import { orderMove } from '../placement-order.ts';
 import { decided } from '../unit/shared/migration/world.ts';
+import { IDLE_SPEC } from '../unit/shared/policy/world.ts';
 import { FakeSites, type Lie } from './fake-agents.ts';
 import { changes, FORMS } from './lies.ts';
-import { IDLE_SPEC, type QemuMigrator, startQemuMigrator } from './qemu-migrator.ts';
+import { type QemuMigrator, startQemuMigrator } from './qemu-migrator.ts';
 import { SEED } from './seed.ts';
 
 const HONEST = ['a', 'b'];

@@ -4,19 +4,8 @@ import { qemuMachines } from '#services/sites/hosts/remote.ts';
 import type { Bus } from '#shared/bus/bus.ts';
 import { realClock } from '#shared/clock/real.ts';
 import type { Config } from '#shared/config/schema.ts';
-import type { VmSpec } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
 import type { Store } from '#shared/store/store.ts';
-
-/** An idle VM without a disk. */
-export const IDLE_SPEC: VmSpec = {
-  ramBytes: 1e9,
-  dirtyRateBps: 0,
-  workingSetBytes: 0,
-  diskBytes: 0,
-  downtimeLimitMs: 300,
-  targetRttMs: 10,
-};
 
 export type QemuMigrator = Awaited<ReturnType<typeof startQemuMigrator>>;
 

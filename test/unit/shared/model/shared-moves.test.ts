@@ -5,13 +5,10 @@ import { DEFAULT_MOVE_MODEL, predictMove } from '#shared/model/move-model.ts';
 import { predictTogether, type SharedMove } from '#shared/model/shared-moves.ts';
 import { SEED } from '../../../property/seed.ts';
 import { doneAt, lastMeasured, moveOf, world } from '../hypervisor/simulated/world.ts';
+import { IDLE_SPEC, UPLINKS } from '../policy/world.ts';
 
 const MODEL = DEFAULT_MOVE_MODEL;
 const RTT_MS = 10;
-const UPLINKS = [
-  { provider: 'a', rateBps: 1e8 },
-  { provider: 'b', rateBps: 6e7 },
-];
 
 const specs: fc.Arbitrary<VmSpec> = fc.record({
   ramBytes: fc.integer({ min: 1, max: 40 }).map((n) => n * 1e8),
@@ -113,15 +110,7 @@ describe('moves that are predicted together', () => {
   });
 
   test('without a way a move never ends', () => {
-    const spec = {
-      ramBytes: 1e9,
-      dirtyRateBps: 0,
-      workingSetBytes: 0,
-      diskBytes: 0,
-      downtimeLimitMs: 300,
-      targetRttMs: 10,
-    };
-    const [never] = predictTogether(MODEL, [0], [{ spec, rttMs: 1, paths: [[0]], orderedAtMs: 0, progress: null }]);
+    const [never] = predictTogether(MODEL, [0], [{ spec: IDLE_SPEC, rttMs: 1, paths: [[0]], orderedAtMs: 0, progress: null }]);
     expect(never).toMatchObject({ converges: false });
   });
 });

@@ -19,6 +19,8 @@ export const SPEC: VmSpec = {
 };
 /** A VM that writes nothing: its interruption does not depend on the rate. */
 export const CALM = { ...SPEC, dirtyRateBps: 0 };
+/** An idle VM without a disk. */
+export const IDLE_SPEC: VmSpec = { ...CALM, workingSetBytes: 0 };
 export const UPLINKS = [
   { provider: 'a', rateBps: 1e8 },
   { provider: 'b', rateBps: 6e7 },

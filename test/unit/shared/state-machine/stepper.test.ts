@@ -1,15 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { assign, createMachine, not, transition } from 'xstate';
-import { PHASES } from '#shared/events/index.ts';
+import { type Data, PHASES } from '#shared/events/index.ts';
 import type { Migration, MigrationEvent, MigrationState } from '#shared/migration/context.ts';
 import { migrationMachine } from '#shared/migration/machine.ts';
+import { newMigration } from '#shared/migration/migration.ts';
 import { NOTHING_MEASURED } from '#shared/model/measured.ts';
 import { vmMachine } from '#shared/policy/decide/machine.ts';
 import type { MachineEvent } from '#shared/policy/decide/machine-events.ts';
 import { newVmContext, type VmState } from '#shared/policy/state/vm-context.ts';
 import { stepper } from '#shared/state-machine/stepper.ts';
 import { SEED } from '../../../property/seed.ts';
+import { decided } from '../migration/world.ts';
 
 const atMs = fc.integer({ min: 0, max: 10 });
 const choice = {
@@ -65,28 +67,8 @@ const migrationEvents: fc.Arbitrary<MigrationEvent> = fc.oneof(
   }),
   fc.record({ type: fc.constant('cancel' as const), atMs, by: fc.constant('me') }),
 );
-const migration: Migration = {
-  id: 'vm:1',
-  vm: 'vm',
-  seq: 1,
-  from: 'a',
-  to: 'b',
-  spec: { ramBytes: 1, dirtyRateBps: 1, workingSetBytes: 1, diskBytes: 0, downtimeLimitMs: 1, targetRttMs: 0 },
-  paths: [],
-  acceptedAtMs: 0,
-  startedAtMs: null,
-  phaseAtMs: {},
-  phase: 'queue',
-  deadlineMs: 5,
-  measured: NOTHING_MEASURED,
-  switchAtMs: null,
-  clientGapMs: null,
-  switched: false,
-  undo: null,
-  retries: 0,
-  runsAt: 'a',
-  endedAtMs: null,
-};
+const order = decided('vm', 1).data as Data<'placement.decided.v1'>;
+const migration: Migration = { ...newMigration(order, []), deadlineMs: 5 };
 
 describe('the stepper', () => {
   test('steps the machine of a VM as xstate does', () => {
