@@ -60,33 +60,62 @@ const BOOT_MS = 60_000;
 export async function openTestBed(topology: Topology, { qemu = {} }: TestBedOptions = {}): Promise<TestBed> {
   const image = await guestImage();
   const network = await openNetwork(topology);
-  const { path } = network.run;
-  const processes = new Map<string, Child>();
-  const agents = new Map<string, AgentClient>();
-  const names = topology.sites.map(({ site }) => site);
-  const socketOf = (site: string) => `${path}/${site}.sock`;
+  const bed = new AgentsOnNetwork(topology, network);
+  try {
+    await bed.start({ images: { default: image }, ...qemu });
+  } catch (error) {
+    await bed.close();
+    throw error;
+  }
+  return bed;
+}
 
-  const writeConfig = async (site: string) => {
-    const { lan, endpoints } = network.site(site);
-    const config = {
-      site,
-      listen: { socket: socketOf(site) },
-      tls: { ca: `${path}/tls/ca.pem`, cert: `${path}/tls/${site}.pem`, key: `${path}/tls/${site}.key` },
-      stateDir: `${path}/${site}`,
-      lan,
-      endpoints,
-      qemu: { images: { default: image }, ...qemu },
-      log: { level: 'info' },
-    };
-    await writeFile(`${path}/${site}.yaml`, JSON.stringify(config));
-  };
+class AgentsOnNetwork implements TestBed {
+  readonly topology: Topology;
+  readonly network: Network;
+  readonly agents = new Map<string, AgentClient>();
+  readonly sites: readonly object[];
+  readonly hypervisor: TestBed['hypervisor'];
+  readonly #path: string;
+  readonly #processes = new Map<string, Child>();
+  #resumeMs = DEFAULT_MOVE_MODEL.resumeMs;
 
-  const startAgent = async (site: string) => {
-    const agentItself = [process.execPath, MAIN, 'agent', '--config', `${path}/${site}.yaml`];
+  constructor(topology: Topology, network: Network) {
+    this.topology = topology;
+    this.network = network;
+    this.#path = network.run.path;
+    this.sites = topology.sites.map(({ uplinks, ...site }) => ({
+      ...site,
+      uplinks: uplinks.map(({ provider, rateBps }) => ({ provider, rateBps })),
+      agent: `unix:${this.#socketOf(site.site)}`,
+    }));
+    this.hypervisor = { kind: 'qemu', tls: this.#tlsOf('control') };
+  }
+
+  get move(): TestBed['move'] {
+    return { resumeMs: this.#resumeMs };
+  }
+
+  /** Makes the certificates, and starts an agent at each site. */
+  async start(qemu: object): Promise<void> {
+    const names = this.topology.sites.map(({ site }) => site);
+    await run('sh', [`${ROOT}deploy/certificates.sh`, `${this.#path}/tls`, 'control', ...names]);
+    const credentials = await readCredentials(this.hypervisor.tls);
+    for (const site of names) {
+      await this.#writeConfig(site, qemu);
+      this.agents.set(site, agentClient(site, `unix:${this.#socketOf(site)}`, credentials));
+    }
+    await Promise.all(names.map((site) => this.startAgent(site)));
+    const { accel } = await this.agents.get(names[0]!)!.status();
+    if (accel === 'tcg') this.#resumeMs = EMULATED_RESUME_MS;
+  }
+
+  async startAgent(site: string): Promise<void> {
+    const agentItself = [process.execPath, MAIN, 'agent', '--config', `${this.#path}/${site}.yaml`];
     const command = [...(await confinedAsUnderSystemd()), ...agentItself];
-    const child = watchChild(network.spawn(site, command, { stdio: ['ignore', 'ignore', 'pipe'] }));
-    processes.set(site, child);
-    const agent = agents.get(site)!;
+    const child = watchChild(this.network.spawn(site, command, { stdio: ['ignore', 'ignore', 'pipe'] }));
+    this.#processes.set(site, child);
+    const agent = this.agents.get(site)!;
     const failed = async () => {
       const why = await startFailure(child, `"tagalong doctor" checks this host for an agent`);
       return new TagalongError('AGENT_UNREACHABLE', `${site}: its agent did not start: ${why}`);
@@ -97,71 +126,65 @@ export async function openTestBed(topology: Topology, { qemu = {} }: TestBedOpti
       return false;
     };
     if (!(await until(answers, { everyMs: 50, withinMs: AGENT_MS }))) throw await failed();
-  };
-
-  let resumeMs = DEFAULT_MOVE_MODEL.resumeMs;
-  const bed: TestBed = {
-    topology,
-    network,
-    agents,
-    sites: topology.sites.map(({ uplinks, ...site }) => ({
-      ...site,
-      uplinks: uplinks.map(({ provider, rateBps }) => ({ provider, rateBps })),
-      agent: `unix:${socketOf(site.site)}`,
-    })),
-    hypervisor: {
-      kind: 'qemu',
-      tls: { ca: `${path}/tls/ca.pem`, cert: `${path}/tls/control.pem`, key: `${path}/tls/control.key` },
-    },
-    get move() {
-      return { resumeMs };
-    },
-    async killAgent(site) {
-      await processes.get(site)!.kill();
-    },
-    startAgent,
-    async killQemu(site, vm) {
-      const { stdout } = await run('ip', ['netns', 'pids', network.namespace(site)]);
-      for (const pid of stdout.split('\n').filter(Boolean)) {
-        const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
-        if (words[words.indexOf('-name') + 1]?.startsWith(`${vm},`)) process.kill(Number(pid), 'SIGKILL');
-      }
-    },
-    async ready(site, vm) {
-      const agent = agents.get(site)!;
-      let address: string | undefined;
-      const hasAddress = async () => {
-        const said = await agent.guest(vm, ['addresses']).catch(() => '');
-        address = /=([\d.]+)\//.exec(said)?.[1];
-        return address !== undefined;
-      };
-      await until(hasAddress, { everyMs: 100, withinMs: BOOT_MS });
-      if (address !== undefined) return address;
-      throw new TagalongError(
-        'GUEST_SILENT',
-        `${vm} did not start at ${site} in time; read the log of the agent of ${site}`,
-      );
-    },
-    async close() {
-      for (const agent of agents.values()) agent.close();
-      await network.close();
-    },
-  };
-  try {
-    await run('sh', [`${ROOT}deploy/certificates.sh`, `${path}/tls`, 'control', ...names]);
-    const credentials = await readCredentials(bed.hypervisor.tls);
-    for (const site of names) {
-      await writeConfig(site);
-      agents.set(site, agentClient(site, `unix:${socketOf(site)}`, credentials));
-    }
-    await Promise.all(names.map(startAgent));
-    const { accel } = await agents.get(names[0]!)!.status();
-    if (accel === 'tcg') resumeMs = EMULATED_RESUME_MS;
-  } catch (error) {
-    await bed.close();
-    throw error;
   }
-  return bed;
+
+  async killAgent(site: string): Promise<void> {
+    await this.#processes.get(site)!.kill();
+  }
+
+  async killQemu(site: string, vm: string): Promise<void> {
+    const { stdout } = await run('ip', ['netns', 'pids', this.network.namespace(site)]);
+    for (const pid of stdout.split('\n').filter(Boolean)) {
+      const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+      if (words[words.indexOf('-name') + 1]?.startsWith(`${vm},`)) process.kill(Number(pid), 'SIGKILL');
+    }
+  }
+
+  async ready(site: string, vm: string): Promise<string> {
+    const agent = this.agents.get(site)!;
+    let address: string | undefined;
+    const hasAddress = async () => {
+      const answer = await agent.guest(vm, ['addresses']).catch(() => '');
+      address = /=([\d.]+)\//.exec(answer)?.[1];
+      return address !== undefined;
+    };
+    await until(hasAddress, { everyMs: 100, withinMs: BOOT_MS });
+    if (address !== undefined) return address;
+    throw new TagalongError(
+      'GUEST_SILENT',
+      `${vm} did not start at ${site} in time; read the log of the agent of ${site}`,
+    );
+  }
+
+  async close(): Promise<void> {
+    for (const agent of this.agents.values()) agent.close();
+    await this.network.close();
+  }
+
+  #socketOf(site: string): string {
+    return `${this.#path}/${site}.sock`;
+  }
+
+  /** @param holder a site, or `control` */
+  #tlsOf(holder: string): Record<'ca' | 'cert' | 'key', string> {
+    const folder = `${this.#path}/tls`;
+    return { ca: `${folder}/ca.pem`, cert: `${folder}/${holder}.pem`, key: `${folder}/${holder}.key` };
+  }
+
+  async #writeConfig(site: string, qemu: object): Promise<void> {
+    const { lan, endpoints } = this.network.site(site);
+    const config = {
+      site,
+      listen: { socket: this.#socketOf(site) },
+      tls: this.#tlsOf(site),
+      stateDir: `${this.#path}/${site}`,
+      lan,
+      endpoints,
+      qemu,
+      log: { level: 'info' },
+    };
+    await writeFile(`${this.#path}/${site}.yaml`, JSON.stringify(config));
+  }
 }
 
 /** Skips the kernel's tests of its own ciphers, which take a tenth of a guest's boot under emulation. */
