@@ -5,12 +5,12 @@
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Hosts, Machines } from '#shared/hypervisor/hosts.ts';
-import type { Hypervisor, Move, Report } from '#shared/hypervisor/hypervisor.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { OwnedRecords } from '#shared/store/owned-records.ts';
 import type { Store } from '#shared/store/store.ts';
 import { PLACE_RECORD, placeKey } from '../place-records.ts';
 import { simulatedMachines } from './simulated.ts';
+import { SwitchingMoves } from './switching.ts';
 
 const STRANDED =
   'a VM is stranded at a site that is not there; declare the site, or retire the VM (DELETE /v1/vms/NAME)';
@@ -20,34 +20,12 @@ export function keptMachines(config: Config, clock: Clock, store: Store, parent:
   const log = serviceLog(parent, 'agent');
   const { hypervisor, hosts } = simulatedMachines(config, clock, true);
   const records = new OwnedRecords({ store, kind: PLACE_RECORD, prefix: placeKey('') });
-  const switching = new Map<string, Move>();
+  const switching = new SwitchingMoves(log, async ({ vm, to }) => {
+    if (records.get(vm)?.site !== to) await records.write(vm, { site: to });
+  });
   /** All sites that this process has seen; VMs may be stranded at sites that are gone. */
   const named = new Set(config.sites.map(({ site }) => site));
 
-  /** Records the new site of a VM before the arrival is reported, so that no later process starts it at its old site. */
-  const arrive = async (report: Report, tell: (report: Report) => void) => {
-    const move = switching.get(report.id);
-    switching.delete(report.id);
-    try {
-      if (move) await records.write(move.vm, { site: move.to });
-      tell(report);
-    } catch (err) {
-      // The step is not reported, so the migrator inspects the move later.
-      log.error({ vm: move?.vm, err }, 'the site of a simulated VM could not be recorded');
-    }
-  };
-  const kept: Hypervisor = {
-    ...hypervisor,
-    listen: (tell) =>
-      hypervisor.listen((report) => {
-        if (report.kind === 'done' && report.step === 'switch') void arrive(report, tell);
-        else tell(report);
-      }),
-    begin(step, move) {
-      if (step === 'switch') switching.set(move.id, move);
-      hypervisor.begin(step, move);
-    },
-  };
   const places: Hosts = {
     ...hosts,
     async startVm(vm, site) {
@@ -66,13 +44,14 @@ export function keptMachines(config: Config, clock: Clock, store: Store, parent:
     },
   };
   return {
-    hypervisor: kept,
+    // No later process may start a VM at the site that it has left.
+    hypervisor: switching.recorded(hypervisor),
     hosts: places,
     async setLeader(on, setAside) {
       // Another process simulates these VMs while this one is not the leader.
       for (const site of named) for (const vm of hosts.vmsAt(site)) hosts.remove(vm);
       records.forget();
-      switching.clear();
+      switching.forget();
       if (!on) return;
       for (const [vm, { site }] of await records.load(setAside)) {
         named.add(site);
