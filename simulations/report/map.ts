@@ -91,46 +91,38 @@ export function mapPlot(label: string, densityId: string, data: ReportData, hour
       x: { domain: [west, east], axis: null },
       y: { domain: [south, north], axis: null },
       r: { range: [0, narrow ? 7 : 11], domain: [0, Math.max(...places.map(({ meanVms }) => meanVms), 1e-9)] },
-      marks: [
-        reuse(densityId),
-        Plot.arrow(arrows, {
-          x1: ({ from }) => from.lon,
-          y1: ({ from }) => from.lat,
-          x2: ({ to }) => to.lon,
-          y2: ({ to }) => to.lat,
-          bend: 18,
-          inset: 2,
-          headLength: 5,
-          stroke: 'var(--moves)',
-          strokeWidth: ({ share }) => 0.6 + 3.4 * share,
-          strokeOpacity: ({ share }) => 0.25 + 0.6 * Math.sqrt(share),
-          title: 'title',
-        }),
-        Plot.dot(places, { x: 'lon', y: 'lat', r: 1.6, fill: 'var(--site)', title: 'title' }),
-        Plot.dot(places, {
-          x: 'lon',
-          y: 'lat',
-          r: 'meanVms',
-          fill: 'var(--site)',
-          fillOpacity: 0.55,
-          stroke: 'var(--card)',
-          strokeWidth: 0.7,
-          title: 'title',
-        }),
-        ...(sites.length > MOST_NAMES
-          ? []
-          : [
-              Plot.text(places, {
-                x: 'lon',
-                y: 'lat',
-                text: 'site',
-                dy: -13,
-                fill: 'currentColor',
-                stroke: 'var(--card)',
-                strokeWidth: 4,
-              }),
-            ]),
-      ],
+      marks: [reuse(densityId), arrowsOf(arrows), ...siteMarks(places)],
     };
   });
+}
+
+type Site = ReportData['sites'][number];
+
+/** An arrow for each pair of sites with moves. */
+function arrowsOf(arrows: readonly { readonly from: Site; readonly to: Site; readonly share: number }[]) {
+  return Plot.arrow(arrows, {
+    x1: ({ from }) => from.lon,
+    y1: ({ from }) => from.lat,
+    x2: ({ to }) => to.lon,
+    y2: ({ to }) => to.lat,
+    bend: 18,
+    inset: 2,
+    headLength: 5,
+    stroke: 'var(--moves)',
+    strokeWidth: ({ share }) => 0.6 + 3.4 * share,
+    strokeOpacity: ({ share }) => 0.25 + 0.6 * Math.sqrt(share),
+    title: 'title',
+  });
+}
+
+/** A dot and a disk for each site, and its name if there are few sites. */
+function siteMarks(places: readonly (Site & { readonly meanVms: number })[]) {
+  const position = { x: 'lon', y: 'lat' } as const;
+  const disk = { fill: 'var(--site)', fillOpacity: 0.55, stroke: 'var(--card)', strokeWidth: 0.7 } as const;
+  const name = { dy: -13, fill: 'currentColor', stroke: 'var(--card)', strokeWidth: 4 } as const;
+  return [
+    Plot.dot(places, { ...position, r: 1.6, fill: 'var(--site)', title: 'title' }),
+    Plot.dot(places, { ...position, r: 'meanVms', ...disk, title: 'title' }),
+    ...(places.length > MOST_NAMES ? [] : [Plot.text(places, { ...position, text: 'site', ...name })]),
+  ];
 }
