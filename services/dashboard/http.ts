@@ -111,7 +111,7 @@ function registerStates(
 function registerExplanations(
   { app }: HttpSurface,
   { record, config, explain }: DashboardRoutes,
-  forAll: (explained: Explained) => Explained,
+  forAll: (explained: Explained) => object,
 ): void {
   // A dashboard alone asks the other services for it, with a token of its own. Nobody may use up the limit of that token.
   const few = {

@@ -47,7 +47,7 @@ export class Observer {
   }
 
   /** Counts what an event tells. */
-  observe(received: Event): void {
+  observe(received: Event) {
     const metrics = this.#metrics;
     const nowMs = Math.round(this.#clock.now());
     metrics.eventLag.observe(Math.max(0, nowMs - received.data.atMs) / 1000);

@@ -6,7 +6,15 @@
 
 import { check, type Event, type EventType, partitionOf } from '../events/index.ts';
 import { type Busy, InFlight } from '../time/in-flight.ts';
-import { type Bus, type Delivery, type Lag, LATEST_KEPT, MAX_EVENT_BYTES, type Subscribe, type Subscription } from './bus.ts';
+import {
+  type Bus,
+  type Delivery,
+  LATEST_KEPT,
+  type Lag,
+  MAX_EVENT_BYTES,
+  type Subscribe,
+  type Subscription,
+} from './bus.ts';
 import { closedError } from './closed.ts';
 import { deadLetter } from './dead-letter.ts';
 import { MemoryGroup, type Surroundings } from './memory-group.ts';

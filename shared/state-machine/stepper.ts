@@ -141,7 +141,7 @@ function guardOf(guard: Guard | Named | string | undefined, { guards }: Implemen
   if (guard === undefined || typeof guard === 'function') return guard as Listing['guard'];
   const { type, params } = named(guard);
   const declared = guards[type]!;
-  return (args) => declared(args, valueOf(params, args));
+  return (args) => declared(args, resolved(params, args));
 }
 
 /** The action as the stepper applies it: an `assign` becomes a function of the context and the event. */
@@ -158,11 +158,11 @@ function assignmentOf(
   assignment: Assignment | Readonly<Record<string, unknown>>,
   params: unknown,
 ): (args: Args) => object {
-  if (typeof assignment === 'function') return (args) => assignment(args, valueOf(params, args));
+  if (typeof assignment === 'function') return (args) => assignment(args, resolved(params, args));
   const entries = Object.entries(assignment);
   if (entries.every(([, value]) => typeof value !== 'function')) return () => assignment;
   return (args) => {
-    const given = valueOf(params, args);
+    const given = resolved(params, args);
     return Object.fromEntries(
       entries.map(([key, value]) => [key, typeof value === 'function' ? value(args, given) : value]),
     );
@@ -170,7 +170,7 @@ function assignmentOf(
 }
 
 const named = <T extends object>(given: T | string): T | Named => (typeof given === 'string' ? { type: given } : given);
-const valueOf = (params: unknown, args: Args) => (typeof params === 'function' ? params(args) : params);
+const resolved = (params: unknown, args: Args) => (typeof params === 'function' ? params(args) : params);
 
 function assertFlat(node: AnyStateMachine['states'][string], { guards, actions }: Implementations): void {
   const nested = Object.keys(node.states).length > 0;

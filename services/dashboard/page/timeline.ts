@@ -112,7 +112,7 @@ class Scrubber implements Timeline {
     this.#mark();
   }
 
-  #play(): void {
+  #play() {
     if (this.#playing !== undefined) return this.#stop();
     const scrub = this.#scrub;
     if (this.live && this.#world) scrub.value = `${this.#world.fromMs}`;

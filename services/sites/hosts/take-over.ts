@@ -59,8 +59,7 @@ export class TakeOver {
   /** Takes over the VMs of a site, if this is its first answer. */
   async answered(site: string, instances: readonly InstanceStatus[]): Promise<void> {
     if (!this.#on || this.#answered.has(site)) return;
-    const taking =
-      this.#underWay.get(site) ?? this.#take(site, instances).finally(() => this.#underWay.delete(site));
+    const taking = this.#underWay.get(site) ?? this.#take(site, instances).finally(() => this.#underWay.delete(site));
     this.#underWay.set(site, taking);
     await taking;
   }

@@ -157,12 +157,7 @@ class Driver implements QemuHypervisor {
     }
   }
 
-  #contextOf(
-    step: Phase,
-    run: Run,
-    ends: BothEnds,
-    ordering: Pick<StepContext, 'patiently' | 'log'>,
-  ): StepContext {
+  #contextOf(step: Phase, run: Run, ends: BothEnds, ordering: Pick<StepContext, 'patiently' | 'log'>): StepContext {
     const { signal } = run.stop;
     return {
       ...ordering,

@@ -53,7 +53,7 @@ export class SimulatedMoves {
     this.#ofVm.delete(vm);
   }
 
-  begin(step: Phase, move: Move): void {
+  begin(step: Phase, move: Move) {
     const { id, vm } = move;
     const moves = this.#ofVm.get(vm);
     if (!moves) return this.#refuse(move, step, 'NO_SUCH_VM', `no VM ${vm} was placed`);
@@ -71,7 +71,7 @@ export class SimulatedMoves {
     if (admitted) this.#carryOut(step, admitted);
   }
 
-  abort(move: Move): void {
+  abort(move: Move) {
     const { instances } = this.#parts.world;
     const { id, vm, from, to } = move;
     const active = this.#ofVm.get(vm)?.get(id);
@@ -137,7 +137,7 @@ export class SimulatedMoves {
     return active;
   }
 
-  #carryOut(step: Phase, active: ActiveMove): void {
+  #carryOut(step: Phase, active: ActiveMove) {
     const { world, faults, progressEveryMs } = this.#parts;
     active.underWay = step;
     active.begun++;

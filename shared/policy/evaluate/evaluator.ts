@@ -157,7 +157,9 @@ export class VmEvaluator {
         servingUserMsPerS,
         ...(rejected !== undefined && { rejected }),
         // Without a path the predicted duration is only a bound, so it is left out.
-        ...(weighed.pair.paths.length > 0 && { prediction: predictionOf(weighed, this.#weigher.circumstances(vm, nowMs)) }),
+        ...(weighed.pair.paths.length > 0 && {
+          prediction: predictionOf(weighed, this.#weigher.circumstances(vm, nowMs)),
+        }),
       };
     });
     return {
@@ -195,8 +197,7 @@ export class VmEvaluator {
     // time is learned.
     if (why === 'users-left' && vm.best !== null) learnDwell(vm.dwellTimes, vm.best, nowMs - vm.bestSinceMs);
     // For the forecast a stay lasts until the last position: time without a user is no gain.
-    if (vm.best !== null)
-      this.#stays.ended.note(vm, (why === 'users-silent' ? lastFixMs(vm) : nowMs) - vm.bestSinceMs);
+    if (vm.best !== null) this.#stays.ended.note(vm, (why === 'users-silent' ? lastFixMs(vm) : nowMs) - vm.bestSinceMs);
     vm.best = null;
     vm.cameBy = null;
     vm.memory = null;
@@ -313,7 +314,10 @@ export class VmEvaluator {
     const weighed = this.#weigher.weigh(vm, candidates[wanted]!, serving[0]! - serving[wanted]!);
     const rejected = this.#weigher.rejected(vm, weighed, nowMs, 'policy');
     if (rejected !== undefined) return { advice: { kind: 'blocked', reason: rejected }, targetGain: 0 };
-    return { advice: this.#weigher.inTurn(weighed, () => nowMs, this.#weigher.circumstances(vm, nowMs)), targetGain: 0 };
+    return {
+      advice: this.#weigher.inTurn(weighed, () => nowMs, this.#weigher.circumstances(vm, nowMs)),
+      targetGain: 0,
+    };
   }
 
   /** The advice for a VM that follows a lead: it goes where the lead is or goes, whatever its own users would gain. */

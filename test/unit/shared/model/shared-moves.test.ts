@@ -110,7 +110,11 @@ describe('moves that are predicted together', () => {
   });
 
   test('without a way a move never ends', () => {
-    const [never] = predictTogether(MODEL, [0], [{ spec: IDLE_SPEC, rttMs: 1, paths: [[0]], orderedAtMs: 0, progress: null }]);
+    const [never] = predictTogether(
+      MODEL,
+      [0],
+      [{ spec: IDLE_SPEC, rttMs: 1, paths: [[0]], orderedAtMs: 0, progress: null }],
+    );
     expect(never).toMatchObject({ converges: false });
   });
 });
