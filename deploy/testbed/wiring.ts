@@ -129,9 +129,7 @@ export class Wiring {
       await inside(a.name, 'ip', [`link add ${a.device} type veth peer name ${b.device} netns ${namespace(b.name)}`]);
     } else {
       const ends = looseEnds(made);
-      const moved = [a, b].map(
-        ({ name, device }, k) => `link set ${ends[k]} netns ${namespace(name)} name ${device}`,
-      );
+      const moved = [a, b].map(({ name, device }, k) => `link set ${ends[k]} netns ${namespace(name)} name ${device}`);
       await inside('delay', 'ip', moved);
     }
     // With loss, each packet is one segment; otherwise one loss would drop dozens of segments at once.
