@@ -22,9 +22,10 @@ export interface Limits {
   readonly memoryBytes: number;
   /** Threads and processes. */
   readonly tasks: number;
-  readonly vcpus: number;
   /** Processors' worth of time. */
   readonly cpus: number;
+  /** Its share where the host is busy; 1 is that of a process of usual priority. */
+  readonly weight: number;
 }
 
 /** What QEMU needs beside the guest's memory: buffers of copies and devices, and the kernel's cache of its disk. */
@@ -38,13 +39,20 @@ const OWN_TASKS = 256;
 /** Time for these threads, in processors. */
 const OWN_CPUS = 1;
 const PERIOD_US = 100_000;
+/** The kernel gives a process so much more for each step of priority. */
+const PER_STEP = 1.25;
 /** A killed process may be in its group for a moment. */
 const EMPTY_MS = 1_000;
 
-/** The limits of a VM's QEMU. Pure. */
-export function limitsOf({ vcpus, spec }: Machine, accel: 'kvm' | 'tcg'): Limits {
+/**
+ * The limits of a VM's QEMU. Pure.
+ * @param nice the priority of the agent, from -20 to 19. Within a group it counts only against others of the group, so the group has it
+ */
+export function limitsOf({ vcpus, spec }: Machine, accel: 'kvm' | 'tcg', nice: number): Limits {
   const own = OVERHEAD_BYTES + OVERHEAD_SHARE * spec.ramBytes + (accel === 'tcg' ? TRANSLATED_BYTES : 0);
-  return { memoryBytes: Math.ceil(spec.ramBytes + own), tasks: OWN_TASKS + vcpus, vcpus, cpus: OWN_CPUS + vcpus };
+  const cpus = OWN_CPUS + vcpus;
+  const weight = cpus * PER_STEP ** -nice;
+  return { memoryBytes: Math.ceil(spec.ramBytes + own), tasks: OWN_TASKS + vcpus, cpus, weight };
 }
 
 /** A place where groups of VMs can be made. */
@@ -100,13 +108,17 @@ function pathIn(own: string, kind: 'cgroup' | 'cgroup2', controllers: readonly s
 type Setting = readonly [file: string, value: string, optional?: 'optional'];
 
 /** Pure. */
-export function settingsOf(version: 1 | 2, resource: Resource, { memoryBytes, tasks, vcpus, cpus }: Limits): Setting[] {
+export function settingsOf(
+  version: 1 | 2,
+  resource: Resource,
+  { memoryBytes, tasks, cpus, weight }: Limits,
+): Setting[] {
   const quotaUs = cpus * PERIOD_US;
   if (resource === 'pids') return [['pids.max', `${tasks}`]];
   if (version === 2) {
     if (resource === 'cpu') {
       return [
-        ['cpu.weight', `${Math.min(10_000, 100 * vcpus)}`],
+        ['cpu.weight', within(1, 100 * weight, 10_000)],
         ['cpu.max', `${quotaUs} ${PERIOD_US}`],
       ];
     }
@@ -117,13 +129,17 @@ export function settingsOf(version: 1 | 2, resource: Resource, { memoryBytes, ta
   }
   if (resource === 'cpu') {
     return [
-      ['cpu.shares', `${Math.min(262_144, 1024 * vcpus)}`],
+      ['cpu.shares', within(2, 1024 * weight, 262_144)],
       ['cpu.cfs_quota_us', `${quotaUs}`, 'optional'],
     ];
   }
   // Memory and swap together: never less than memory, so it is raised first, and lowered last.
   const both = ['memory.memsw.limit_in_bytes', `${memoryBytes}`, 'optional'] as const;
   return [both, ['memory.limit_in_bytes', `${memoryBytes}`], both];
+}
+
+function within(least: number, value: number, most: number): string {
+  return `${Math.min(most, Math.max(least, Math.round(value)))}`;
 }
 
 /** Owns the groups of an agent's VMs. */

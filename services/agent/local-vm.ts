@@ -2,6 +2,7 @@
  * The part of a VM at a site that both roles in a move share: its record, its files, and the monitor of its QEMU. The record of
  * each order is written before the order takes effect.
  */
+import { getPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import { TagalongError } from '#shared/errors.ts';
@@ -173,7 +174,7 @@ export class LocalVm {
   /** Limits what QEMU may use of this host. A VM that cannot be limited runs on. @param more further processes of this VM */
   async limit(...more: number[]): Promise<void> {
     const { config, controlGroups } = this.context;
-    const limits = limitsOf(this.#record.machine, config.qemu.accel === 'kvm' ? 'kvm' : 'tcg');
+    const limits = limitsOf(this.#record.machine, config.qemu.accel === 'kvm' ? 'kvm' : 'tcg', getPriority());
     const pids = [this.#record.qemu.pid, ...more];
     await controlGroups
       .confine(this.files.folder, limits, pids)

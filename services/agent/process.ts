@@ -35,7 +35,7 @@ export interface Inherited {
 export async function startDetached(
   program: string,
   args: readonly string[],
-  output: Writable | 'inherit',
+  output: Writable | 'ignore',
   inherited: readonly Inherited[] = [],
 ): Promise<ProcessId> {
   const files: FileHandle[] = [];

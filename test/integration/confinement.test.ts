@@ -96,7 +96,7 @@ describe.skipIf(!isRoot)(`the log of a QEMU${isRoot ? '' : ' (skipped: needs roo
 
 const why = limited.includes('pids') ? '' : ' (skipped: no control group for tasks can be made here)';
 describe.skipIf(why !== '')(`the control group of a VM${why}`, () => {
-  const limits = { memoryBytes: 256 * 2 ** 20, tasks: 8, vcpus: 1, cpus: 2 };
+  const limits = { memoryBytes: 256 * 2 ** 20, tasks: 8, cpus: 2, weight: 1 };
 
   test('holds its processes to its limits, again after a change, and goes with them', async () => {
     const groups = await ControlGroups.find();

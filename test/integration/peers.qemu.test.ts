@@ -65,7 +65,7 @@ onTestBed('a QEMU that awaits a VM from oslo', () => {
     const id = await startDetached(
       'qemu-system-x86_64',
       [...args, ...monitor, ...diskArguments(files.disk)],
-      'inherit',
+      'ignore',
     );
     const running = { files, id, qmp: (await openQmpOf(id, files.monitor))! };
     all.push(running);

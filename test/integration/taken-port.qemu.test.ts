@@ -30,7 +30,7 @@ onTestBed('a port that is taken', () => {
     await createDisk(files, 2 ** 20, undefined);
     const args = ['-nodefaults', '-display', 'none', '-machine', 'q35,accel=tcg', '-m', '32M', '-S'];
     const monitor = ['-qmp', `unix:${files.monitor},server=on,wait=off`, '-incoming', 'defer'];
-    process = await startDetached('qemu-system-x86_64', [...args, ...monitor, ...diskArguments(files.disk)], 'inherit');
+    process = await startDetached('qemu-system-x86_64', [...args, ...monitor, ...diskArguments(files.disk)], 'ignore');
     qmp = (await openQmpOf(process, files.monitor))!;
     taken = createServer().listen(0, '0.0.0.0');
     await once(taken, 'listening');

@@ -104,10 +104,10 @@ export class DiskWorld {
       ...['-nodefaults', '-display', 'none', '-machine', 'q35,accel=tcg', '-m', '32M'],
       ...['-qmp', `unix:${files.monitor},server=on,wait=off`, ...diskArguments(top), ...more],
     ];
-    const id = await startDetached('qemu-system-x86_64', args, 'inherit');
+    const id = await startDetached('qemu-system-x86_64', args, 'ignore');
     this.#started.push(id);
     const qmp = await openQmpOf(id, files.monitor);
-    if (qmp === undefined) throw new Error('QEMU has ended at once; it printed why');
+    if (qmp === undefined) throw new Error('QEMU has ended at once');
     return { id, qmp };
   }
 

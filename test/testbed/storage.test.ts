@@ -54,7 +54,7 @@ onTestBed('storage of a real VM', () => {
   const isLimited = async (pid: number) => {
     const { limits } = await bed.agents.get(at)!.status();
     expect(limits).toEqual(RESOURCES);
-    const { memoryBytes, tasks } = limitsOf({ image: 'default', vcpus: 1, spec }, 'tcg');
+    const { memoryBytes, tasks } = limitsOf({ image: 'default', vcpus: 1, spec }, 'tcg', 0);
     const own = await readFile(`/proc/${pid}/cgroup`, 'utf8');
     const places = placesOf(await readFile('/proc/self/mountinfo', 'utf8'), own);
     const of = (resource: Resource) => places.find(({ resources }) => resources.includes(resource))!;

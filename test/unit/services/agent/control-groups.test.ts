@@ -11,6 +11,15 @@ const V1 = `31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
 const V2 = '28 22 0:25 / /sys/fs/cgroup rw,nosuid,nodev,noexec,relatime shared:9 - cgroup2 cgroup2 rw,nsdelegate';
 const UNIT = '/system.slice/tagalong-agent.service';
 
+const spec = {
+  ramBytes: 2 ** 32,
+  dirtyRateBps: 0,
+  workingSetBytes: 0,
+  diskBytes: 0,
+  downtimeLimitMs: 1,
+  targetRttMs: 1,
+};
+
 test('with version 1, each resource has a place of its own', () => {
   const own = `9:name=systemd:/
 4:memory:/user.slice/x
@@ -47,22 +56,34 @@ test.each([[placesOf('', '')], [placesOf('not a line - of mountinfo', 'nor:one')
 );
 
 test('a VM gets its memory and what QEMU needs, a task and the time of a processor for each of its processors, and more', () => {
-  const spec = {
-    ramBytes: 2 ** 32,
-    dirtyRateBps: 0,
-    workingSetBytes: 0,
-    diskBytes: 0,
-    downtimeLimitMs: 1,
-    targetRttMs: 1,
-  };
   const machine = { image: 'default', vcpus: 4, spec };
   const memoryBytes = 2 ** 32 + 2 ** 26 + 2 ** 30;
-  expect(limitsOf(machine, 'kvm')).toEqual({ memoryBytes, tasks: 260, vcpus: 4, cpus: 5 });
-  expect(limitsOf(machine, 'tcg').memoryBytes).toBe(memoryBytes + 2 ** 30);
+  expect(limitsOf(machine, 'kvm', 0)).toEqual({ memoryBytes, tasks: 260, cpus: 5, weight: 5 });
+  expect(limitsOf(machine, 'tcg', 0).memoryBytes).toBe(memoryBytes + 2 ** 30);
 });
 
-test('weights have the upper bounds of the kernel', () => {
-  const limits = { memoryBytes: 1, tasks: 1, vcpus: 512, cpus: 513 };
-  expect(settingsOf(2, 'cpu', limits)).toContainEqual(['cpu.weight', '10000']);
-  expect(settingsOf(1, 'cpu', limits)).toContainEqual(['cpu.shares', '262144']);
+test('the group of a VM has the priority of its agent, within the bounds of the kernel', () => {
+  const limits = { memoryBytes: 1, tasks: 1, cpus: 2 };
+  const weights = (weight: number) => [
+    settingsOf(2, 'cpu', { ...limits, weight })[0],
+    settingsOf(1, 'cpu', { ...limits, weight })[0],
+  ];
+  const machine = { image: 'default', vcpus: 1, spec };
+  expect(weights(limitsOf(machine, 'kvm', 0).weight)).toEqual([
+    ['cpu.weight', '200'],
+    ['cpu.shares', '2048'],
+  ]);
+  // As much as two processes of this priority have.
+  expect(weights(limitsOf(machine, 'kvm', -10).weight)).toEqual([
+    ['cpu.weight', '1863'],
+    ['cpu.shares', '19073'],
+  ]);
+  expect(weights(limitsOf({ ...machine, vcpus: 512 }, 'kvm', -20).weight)).toEqual([
+    ['cpu.weight', '10000'],
+    ['cpu.shares', '262144'],
+  ]);
+  expect(weights(1e-9)).toEqual([
+    ['cpu.weight', '1'],
+    ['cpu.shares', '2'],
+  ]);
 });
