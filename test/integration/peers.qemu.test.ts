@@ -62,11 +62,7 @@ onTestBed('a QEMU that awaits a VM from oslo', () => {
     await createDisk(files, DISK_BYTES, undefined);
     const args = ['-nodefaults', '-display', 'none', '-machine', 'q35,accel=tcg', '-m', '32M', '-S'];
     const monitor = ['-qmp', `unix:${files.monitor},server=on,wait=off`, ...(incoming ? ['-incoming', 'defer'] : [])];
-    const id = await startDetached(
-      'qemu-system-x86_64',
-      [...args, ...monitor, ...diskArguments(files.disk)],
-      'ignore',
-    );
+    const id = await startDetached('qemu-system-x86_64', [...args, ...monitor, ...diskArguments(files.disk)], 'ignore');
     const running = { files, id, qmp: (await openQmpOf(id, files.monitor))! };
     all.push(running);
     return running;
