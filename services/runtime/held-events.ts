@@ -9,7 +9,7 @@ import type { Bus, Delivery, Handler } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
-import type { Event } from '#shared/events/index.ts';
+import { type Event, MIGRATION_TYPES } from '#shared/events/index.ts';
 import type { Log } from '#shared/log.ts';
 import { repeatedFault } from '#shared/log-repeats.ts';
 import { CLOCKS_DIFFER_MS } from '#shared/migration/ordered-moves.ts';
@@ -31,6 +31,13 @@ export interface HoldOptions {
   readonly sites: KnownSites;
   readonly log: Log;
 }
+
+/** A true decision or event of a move counts although the clock of its host is wrong: without it the move would never end. */
+const CHECKED_ELSEWHERE: ReadonlySet<string> = new Set([
+  'location.reported.v1',
+  'placement.decided.v1',
+  ...MIGRATION_TYPES,
+]);
 
 /** Wraps a bus: its handlers get no event that is refused. A refused event counts as handled. */
 export function holdEvents(bus: Bus, { clock, config, sites, log }: HoldOptions): HeldBus {
@@ -82,7 +89,7 @@ export function holdEvents(bus: Bus, { clock, config, sites, log }: HoldOptions)
 }
 
 function isAhead({ type, data }: Event, latestMs: number): boolean {
-  return data.atMs > latestMs && type !== 'location.reported.v1';
+  return data.atMs > latestMs && !CHECKED_ELSEWHERE.has(type);
 }
 
 /** True for an event that has to be looked at more closely. All others cost two comparisons. */
