@@ -3,6 +3,7 @@ import type { Config } from '#shared/config/schema.ts';
 import { parametersOf, policyFor, splitName } from '#shared/policy/rules/named.ts';
 import { type RunResult, run } from './engine.ts';
 import { learnedMdp } from './learned-mdp.ts';
+import { contendedBound } from './offline/contended-bound.ts';
 import { contendedOptimum } from './offline/contended-optimum.ts';
 import type { PlannedRunInput } from './offline/foresight.ts';
 import { type Knowledge, tagalongKnowing } from './offline/knowing.ts';
@@ -36,6 +37,11 @@ const SIMULATED: Record<string, SimulatedPolicy> = {
   'tagalong-knows-site': knowing('tagalong-knows-site', { stay: false, site: true }),
   'tagalong-knows-both': knowing('tagalong-knows-both', { stay: true, site: true }),
   'learned-mdp': { usual: {}, run: learnedMdp, knowsFuture: false },
+  'contended-bound': {
+    usual: { rounds: 30 },
+    run: (input, [rounds]) => contendedBound(input, rounds!),
+    knowsFuture: true,
+  },
   optimum: { usual: {}, run: optimum, knowsFuture: true },
 };
 

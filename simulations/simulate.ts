@@ -110,7 +110,8 @@ async function withFacts(
 
 /** Adds `timesOptimum` to each run, if there is an optimum of the same seed and it is above 0. */
 function withOptimum(runs: readonly SeededRun[]): SeededRun[] {
-  const least = new Map(runs.filter(({ isBound }) => isBound).map(({ seed, cost }) => [seed, cost.totalUserMs]));
+  const optima = runs.filter(({ policy }) => policy === 'optimum');
+  const least = new Map(optima.map(({ seed, cost }) => [seed, cost.totalUserMs]));
   return runs.map((run) => {
     const leastUserMs = least.get(run.seed) ?? 0;
     if (leastUserMs === 0) return run;

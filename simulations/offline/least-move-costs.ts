@@ -19,6 +19,8 @@ export class LeastMoveCosts {
   readonly #fixed: Float64Array;
   /** The highest `perWeight` of any site. */
   readonly mostPerWeight: number;
+  /** The longest duration of any move, in ms. */
+  readonly longestMs: number;
 
   /** The bound leaves out the disk: a site that kept the disk from an earlier visit receives next to nothing. */
   constructor(sites: SiteTable, settings: EvaluationSettings, spec: VmSpec) {
@@ -27,11 +29,13 @@ export class LeastMoveCosts {
     const memoryOnly = { ...spec, diskBytes: 0 };
     this.#perWeight = new Float64Array(list.length).fill(Number.POSITIVE_INFINITY);
     this.#fixed = new Float64Array(list.length).fill(Number.POSITIVE_INFINITY);
+    let longestMs = 0;
     for (let a = 0; a < list.length; a++) {
       // Both directions have the same paths.
       for (let b = a + 1; b < list.length; b++) {
         const predicted = predictedBetween({ sites, settings }, memoryOnly, a, b);
         if (!predicted.converges) continue;
+        longestMs = Math.max(longestMs, predicted.durationMs);
         const fixed = moveCostUserMs(policy, 0, predicted);
         const perWeight = moveCostUserMs(policy, 1, predicted) - fixed;
         for (const site of [a, b]) {
@@ -40,6 +44,7 @@ export class LeastMoveCosts {
         }
       }
     }
+    this.longestMs = longestMs;
     this.mostPerWeight = this.#perWeight.filter(Number.isFinite).reduce((a, b) => Math.max(a, b), 0);
   }
 
@@ -51,6 +56,13 @@ export class LeastMoveCosts {
     const ofA = this.fromOrTo(a, weight);
     const ofB = this.fromOrTo(b, weight);
     return ofA > ofB ? ofA : ofB;
+  }
+
+  /** The least cost of a move between any two sites, in user-milliseconds; Infinity if no move is possible. */
+  least(weight: number): number {
+    let least = Number.POSITIVE_INFINITY;
+    for (let site = 0; site < this.#fixed.length; site++) least = Math.min(least, this.fromOrTo(site, weight));
+    return least;
   }
 
   /** The least cost of a move that leaves or enters a site, in user-milliseconds. */

@@ -10,7 +10,7 @@ export interface Yardstick {
   readonly halfWidths: readonly (number | undefined)[];
   /** Index of the yardstick: the optimum if it was compared, else the cheapest policy. */
   readonly base: number;
-  /** Index of the cheapest policy, apart from the optimum. */
+  /** Index of the cheapest policy, apart from lower bounds. */
   readonly least: number;
   /** True: the yardstick is the optimum, and there are other policies. */
   readonly ofOptimum: boolean;
@@ -22,9 +22,10 @@ export function yardstickOf({ runs, seeds }: Comparison): Yardstick {
   );
   const estimates = groups.map((group) => estimate(group.map(({ cost }) => cost.totalUserMs)));
   const costs = estimates.map(({ mean }) => mean);
-  const optimum = groups.findIndex(([run]) => run!.isBound);
-  const candidates = groups.map((_, i) => i).filter((i) => i !== optimum);
-  const least = (candidates.length === 0 ? [optimum] : candidates).reduce((a, b) => (costs[b]! < costs[a]! ? b : a));
+  const optimum = groups.findIndex(([run]) => run!.policy === 'optimum');
+  const all = [...groups.keys()];
+  const candidates = all.filter((i) => !groups[i]![0]!.isBound);
+  const least = (candidates.length === 0 ? all : candidates).reduce((a, b) => (costs[b]! < costs[a]! ? b : a));
   return {
     costs,
     halfWidths: estimates.map(({ halfWidth }) => (seeds.length > 1 ? halfWidth : undefined)),

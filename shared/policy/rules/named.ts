@@ -50,6 +50,7 @@ export const SIMULATED_NAMES = [
   'look-ahead',
   'receding-horizon',
   'contended-optimum',
+  'contended-bound',
   'learned-mdp',
   'optimum',
 ];
