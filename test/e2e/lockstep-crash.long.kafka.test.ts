@@ -3,12 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'vitest';
 import { type KafkaServers, startKafka } from '../servers/kafka.ts';
 import { onKafka } from '../servers/on-kafka.ts';
-import { crash, KILL_MS, KILLS } from './lockstep-crash.ts';
+import { crash, crashGroups, KILL_MS, KILLS } from './lockstep-crash.ts';
 
 const DOWN_MS = 1000;
 
 /** Runs on a cluster of its own, of which one node is lost for a while. */
-async function crashOn(nodes: number, kills: number): Promise<void> {
+async function crashOn(nodes: number, kills: number, rehearse = crash): Promise<void> {
   let servers: KafkaServers | undefined;
   try {
     servers = await startKafka({ nodes });
@@ -18,7 +18,7 @@ async function crashOn(nodes: number, kills: number): Promise<void> {
       await sleep(DOWN_MS);
       await restart(nodes - 1);
     };
-    await crash({ url: `kafka://${brokers.join()}`, lose, replicas: nodes }, kills);
+    await rehearse({ url: `kafka://${brokers.join()}`, lose, replicas: nodes }, kills);
   } finally {
     await servers?.stop();
   }
@@ -29,6 +29,12 @@ onKafka('a replay on Kafka whose processes are killed', () => {
     `decides and moves as in simulation over ${KILLS} kills and the loss of a broker`,
     () => crashOn(1, KILLS),
     180_000 + KILLS * KILL_MS,
+  );
+
+  test(
+    `groups under the default policy: decides and moves as in simulation over ${KILLS} kills and the loss of a broker`,
+    () => crashOn(1, KILLS, crashGroups),
+    600_000 + KILLS * KILL_MS,
   );
 
   test(

@@ -10,13 +10,15 @@ import { until } from '#shared/clock/retry.ts';
 import { seededRandom } from '#shared/random/random.ts';
 import { longOr } from '../long.ts';
 import { SEED } from '../property/seed.ts';
-import { drivers, PROCESSES, played, settingsOf, simulated } from './lockstep-world.ts';
+import { drivers, PROCESSES, played, type Subject, settingsOf, shoppers, simulated } from './lockstep-world.ts';
 
 export const KILLS = longOr(3, 50);
 /** The longest time for one kill, until the process is noticed as dead and runs again. */
 export const KILL_MS = 30_000;
 /** The positions of each driver: enough for the last kill. */
 const STEPS = 24 + KILLS;
+/** The positions of each shopper, one a minute: enough for the forecast to know the sites, and for the groups to move. */
+const SHOPPING_STEPS = 110;
 /** A position usually causes up to six events. A kill may follow each of them. */
 const EVENTS = 6;
 /** The longest pause before a restart. Some processes return before the others notice the kill. */
@@ -30,9 +32,19 @@ export interface Losable {
   readonly replicas: number;
 }
 
-/** @param kills number of killed processes; the server is lost once, after half of them */
-export async function crash({ url, lose, replicas }: Losable, kills: number): Promise<void> {
-  const subject = await drivers(SEED, STEPS);
+/** Plays drivers under `nearest`. @param kills number of killed processes; the server is lost once, after half of them */
+export async function crash(server: Losable, kills: number): Promise<void> {
+  await crashWith(await drivers(SEED, STEPS), server, kills);
+}
+
+/** Plays groups under the default policy, with its forecast and turns; as `crash`. */
+export async function crashGroups(server: Losable, kills: number): Promise<void> {
+  const { decisions, stays } = await crashWith(await shoppers(SEED, SHOPPING_STEPS), server, kills);
+  expect(decisions.filter((line) => line.includes('"with-lead"')).length, 'groups moved').toBeGreaterThan(10);
+  expect(stays, 'the placements shared what they learned').toBeGreaterThan(20);
+}
+
+async function crashWith(subject: Subject, { url, lose, replicas }: Losable, kills: number) {
   const expected = await simulated(subject);
   const random = seededRandom(SEED);
   const int = (n: number) => Math.floor(random.next() * n);
@@ -53,7 +65,7 @@ export async function crash({ url, lose, replicas }: Losable, kills: number): Pr
       if (victims.length === Math.ceil(kills / 2)) await lose();
     }
   };
-  const run = await played(settingsOf(url, replicas), subject, disturb, () => int(AWAY_MS));
+  const run = await played(settingsOf(url, replicas, subject.policy), subject, disturb, () => int(AWAY_MS));
   const { instants, restarts, ingest } = run.progress;
   console.info(`killed ${victims.join(', ')}; ${instants} instants, ${ingest.repeated} requests repeated`);
 
@@ -66,4 +78,5 @@ export async function crash({ url, lose, replicas }: Losable, kills: number): Pr
   expect(run.contradictions, 'each id has one content').toEqual([]);
   expect(run.accepted).toBe(subject.fixes.length);
   expect(run.located, 'each accepted location reached the bus').toBe(run.accepted);
+  return { decisions: run.lines, stays: run.stays };
 }

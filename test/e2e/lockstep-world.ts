@@ -2,29 +2,36 @@
 import { existsSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { type LockstepProgress, playInLockstep } from '#deploy/cli/run/lockstep.ts';
-import { PersonalVms } from '#services/replay/personal-vms.ts';
+import { PERSONAL_VM, PersonalVms } from '#services/replay/personal-vms.ts';
 import { readSites, type SiteSpec } from '#services/replay/site-lists.ts';
 import type { Fix } from '#services/replay/traces/fix.ts';
 import { openTrace } from '#services/replay/traces/trace.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { EVENT_TYPES, type Event, type Fact, TERMINAL_TYPES } from '#shared/events/index.ts';
+import { partitionKeyOf } from '#shared/events/partition.ts';
 import { createLog } from '#shared/log.ts';
 import { openBus, openStore } from '#shared/open.ts';
 import type { KeptVm } from '#shared/policy/state/kept-vm.ts';
 import { run } from '#simulations/engine.ts';
 import { generate } from '#simulations/generators/generate.ts';
+import type { ScenarioVm } from '#simulations/scenarios/scenario.ts';
 
 /** The positions of users, and the sites. */
 export interface Subject {
   readonly sites: readonly SiteSpec[];
   readonly fixes: readonly Fix[];
+  /** The VMs; without them each user gets one. */
+  readonly vms?: readonly ScenarioVm[];
+  /** @default nearest */
+  readonly policy?: string;
 }
 
 const DATA = '../shared/data/sf-cabspotting';
 const RECORDED = { trace: `${DATA}/cabs-demo-25.csv`, sites: `${DATA}/sites-demo-24.csv` };
 /** The recorded files that are absent. */
 export const MISSING = Object.values(RECORDED).filter((path) => !existsSync(path));
+/** Users report at instants of their own, so far apart. */
 const APART_MS = 701;
 /** The delay before a placement reads the corrections of another one (`services/placement/service.ts`). */
 const TAUGHT_WITHIN_MS = 20;
@@ -43,16 +50,44 @@ export async function cabs(positions: number): Promise<Subject> {
  * distinct times, because the order of VMs that compete in the same millisecond is undefined. A placement applies the corrections
  * of another placement's moves after a delay. If a decision falls into that delay, this function tries the next seed.
  */
-export async function drivers(seed: number, steps: number): Promise<Subject> {
+export function drivers(seed: number, steps: number): Promise<Subject> {
+  return firstFrom(seed, (next) => travellers(`users=20,steps=${steps},stepS=15,fromMps=15,toMps=40`, next));
+}
+
+/**
+ * The customers of twelve shops travel slowly, so that stays are counted and the default policy decides by the forecast. Each shop has
+ * three tiers that move as a group; the databases of the first three shops are kept apart.
+ */
+export function shoppers(seed: number, steps: number): Promise<Subject> {
+  return firstFrom(seed, async (next) => {
+    const { sites, fixes } = await travellers(`users=12,steps=${steps},stepS=60,fromMps=2,toMps=6`, next);
+    const users = [...new Set(fixes.map(({ user }) => user))];
+    return { sites, fixes, policy: 'tagalong', vms: users.flatMap((user, i) => shopOf(user, i, sites)) };
+  });
+}
+
+function shopOf(user: string, i: number, sites: readonly SiteSpec[]): ScenarioVm[] {
+  const isApart = i < 3;
+  const nameOf = (tier: string) => `${isApart ? 'chain' : `shop-${i}`}::${tier}-${i}`;
+  const group = { lead: nameOf('web'), apartUserMsPerS: 5 };
+  const tier = (name: string, sessions: ScenarioVm['sessions'] = [], more: object = {}): ScenarioVm => ({
+    ...{ vm: nameOf(name), home: sites[i % sites.length]!.site, spec: PERSONAL_VM, sessions },
+    affinity: { preferenceUserMsPerS: 0, group, ...more },
+  });
+  const web = tier('web', [{ user, weight: 1 }]);
+  return [web, tier('app'), tier('db', [], isApart ? { apart: 'chain::databases' } : {})];
+}
+
+/** The subject of the first seed that does not decide too soon. */
+async function firstFrom(seed: number, subjectOf: (seed: number) => Promise<Subject>): Promise<Subject> {
   for (let next = seed; ; next++) {
-    const subject = await driversOf(next, steps);
+    const subject = await subjectOf(next);
     if (!decidesTooSoon(await factsOf(subject))) return subject;
   }
 }
 
-async function driversOf(seed: number, steps: number): Promise<Subject> {
-  const settings = `random-waypoint,users=20,steps=${steps},stepS=15,fromMps=15,toMps=40,sites=9,spacingM=5000`;
-  const { sites, trace } = generate(settings, seed);
+async function travellers(walk: string, seed: number): Promise<Subject> {
+  const { sites, trace } = generate(`random-waypoint,${walk},sites=9,spacingM=5000`, seed);
   const fixes: Fix[] = [];
   for await (const batch of trace.batches()) {
     for (const fix of batch) fixes.push({ ...fix, atMs: fix.atMs + Number(fix.user.split('-')[1]) * APART_MS });
@@ -67,7 +102,10 @@ function decidesTooSoon(facts: readonly Fact[]): boolean {
   return decisions.some((decision) =>
     ends.some((end) => {
       const sinceMs = decision.atMs - end.atMs;
-      return vmOf(end) !== vmOf(decision) && sinceMs >= 0 && sinceMs <= TAUGHT_WITHIN_MS;
+      // VMs of one partition key are on one placement.
+      return (
+        partitionKeyOf(vmOf(end)) !== partitionKeyOf(vmOf(decision)) && sinceMs >= 0 && sinceMs <= TAUGHT_WITHIN_MS
+      );
     }),
   );
 }
@@ -75,14 +113,14 @@ function decidesTooSoon(facts: readonly Fact[]): boolean {
 const vmOf = (data: Fact['data']) => (data as { readonly vm: string }).vm;
 
 /** @param url the URL of bus and store; empty for a simulation */
-export function settingsOf(url: string, replicas = 1): string {
+export function settingsOf(url: string, replicas = 1, policy = 'nearest'): string {
   const server = url === '' ? {} : { url, replicas };
   return JSON.stringify({
     bus: { ...server, partitions: 4 },
     store: server,
     log: { level: 'error' },
     heartbeatMs: 20_000,
-    policy: { name: 'nearest', siteSilentMs: 90_000 },
+    policy: { name: policy, siteSilentMs: 90_000 },
   });
 }
 
@@ -114,10 +152,10 @@ export async function simulated(subject: Subject): Promise<Outcome> {
   return outcomeOf(await factsOf(subject));
 }
 
-async function factsOf({ sites, fixes }: Subject): Promise<readonly Fact[]> {
+async function factsOf({ sites, fixes, vms, policy }: Subject): Promise<readonly Fact[]> {
   const facts: Fact[] = [];
-  const config = parseConfig(settingsOf(''), 'test');
-  await run({ config, sites, batches: [fixes], observe: (fact) => void facts.push(fact) });
+  const config = parseConfig(settingsOf('', 1, policy), 'test');
+  await run({ config, sites, batches: [fixes], observe: (fact) => void facts.push(fact), ...(vms && { vms }) });
   return facts;
 }
 
@@ -130,19 +168,22 @@ export interface Played extends Outcome {
   /** The number of locations that ingest accepted, and the number of distinct ones on the bus. */
   readonly accepted: number;
   readonly located: number;
+  /** The number of distinct batches of stays on the bus. */
+  readonly stays: number;
   readonly progress: LockstepProgress;
 }
 
 /** @param disturb runs beside the run once all processes serve, and receives the number of published events; `played` awaits it */
 export async function played(
   settings: string,
-  { sites, fixes }: Subject,
+  { sites, fixes, vms = [] }: Subject,
   disturb: (progress: LockstepProgress, over: () => boolean, published: () => number) => Promise<void>,
   awayMs?: () => number,
 ): Promise<Played> {
   const config: Config = {
     ...parseConfig(settings, 'test'),
     sites: sites.map((site) => ({ ...site, draining: false })),
+    vms,
   };
   const log = createLog('silent');
   const bus = await openBus(config, log);
@@ -161,7 +202,7 @@ export async function played(
   try {
     const progress = await playInLockstep({
       ...{ config, processes: PROCESSES, startMs: fixes[0]!.atMs, speed: Number.POSITIVE_INFINITY, batches: [fixes] },
-      personal: new PersonalVms(sites),
+      ...(vms.length === 0 && { personal: new PersonalVms(sites) }),
       observe: (event) => void observed.push(event),
       log,
       childLog: process.stderr,
@@ -177,9 +218,10 @@ export async function played(
     over = true;
     await disturbing;
     const outcome = outcomeOf(observed);
-    const located = [...events.values()].filter(({ type }) => type === 'location.reported.v1').length;
+    const countOf = (wanted: Event['type']) => [...events.values()].filter(({ type }) => type === wanted).length;
+    const [located, stays] = [countOf('location.reported.v1'), countOf('stays.counted.v1')];
     const recorded = await recordedPlaces(config, Object.keys(outcome.places));
-    return { ...outcome, recorded, contradictions, accepted: progress.ingest.accepted, located, progress };
+    return { ...outcome, recorded, contradictions, accepted: progress.ingest.accepted, located, stays, progress };
   } finally {
     over = true;
     await disturbing.catch(() => {});
