@@ -30,7 +30,8 @@ export function weaknessOf(secret: string): string | undefined {
 
 /** The weak secrets of a configuration that hosts other than this one could use. */
 export function weakSecretFaults({ http, bus, store, ingest, tracing, webhooks }: Config): Fault[] {
-  const isReachable = !isLoopback(http.host) || http.hosts.some((name) => !isLoopback(name));
+  const isBehindProxy = http.trustedProxies.length > 0 || http.hosts.some((name) => !isLoopback(name));
+  const isReachable = isBehindProxy || !isLoopback(http.host);
   const holds = [bus, store].some(isAway);
   const webAway = (url: string | undefined) => url !== undefined && !isLoopback(URL.parse(url)?.hostname ?? '');
   return [

@@ -71,7 +71,7 @@ function refuseUnfit(text: string): void {
 }
 
 function written(paths: readonly string[]): string {
-  return `Written, for your eyes only: ${paths.join(', ')}`;
+  return `Written, readable for you alone: ${paths.join(', ')}`;
 }
 
 /** The program as its user types it: in a clone the sources run. */

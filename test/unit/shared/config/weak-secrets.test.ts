@@ -24,7 +24,8 @@ const auth = { user: 'tagalong', password: 'secret' };
 describe('a placeholder of our examples', () => {
   test.each<[string, object]>([
     ['as token of a server that others reach', { http: { host: '0.0.0.0', token: PLACEHOLDER } }],
-    ['as token behind a proxy', { http: { hosts: ['edge.example'], token: PLACEHOLDER } }],
+    ['as token of a server with a name', { http: { hosts: ['edge.example'], token: PLACEHOLDER } }],
+    ['as token behind a proxy', { http: { trustedProxies: ['127.0.0.1'], token: PLACEHOLDER } }],
     [
       'as token of a device',
       { http: { host: '::', token: good(), tokens: [{ name: 'a', role: 'device', user: 'a', token: PLACEHOLDER }] } },
