@@ -14,17 +14,17 @@ import type { Store } from './store/store.ts';
  */
 export async function openBus({ bus }: Config, log: Log): Promise<Bus> {
   const { kind, hosts } = serverUrl(bus.url)!;
-  const { partitions, retentionMs } = bus;
+  const { partitions, retentionMs, auditRetentionMs } = bus;
   if (kind === 'memory') {
     const { memoryBus } = await import('./bus/memory.ts');
     return memoryBus({ partitions });
   }
   if (kind === 'nats') {
     const { natsBus } = await import('./bus/nats/bus.ts');
-    return natsBus({ ...(await natsServer(bus, hosts)), log, partitions, maxAgeMs: retentionMs });
+    return natsBus({ ...(await natsServer(bus, hosts)), log, partitions, maxAgeMs: retentionMs, auditMaxAgeMs: auditRetentionMs });
   }
   const { kafkaBus } = await import('./bus/kafka/bus.ts');
-  return kafkaBus({ ...(await kafkaServer(bus, hosts, log)), partitions, retentionMs });
+  return kafkaBus({ ...(await kafkaServer(bus, hosts, log)), partitions, retentionMs, auditRetentionMs });
 }
 
 /**

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { versionText } from '#shared/version.ts';
 import { addAgent } from './commands/agent.ts';
+import { addAudit } from './commands/audit.ts';
 import { addBench } from './commands/bench.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDeadLetters } from './commands/dead-letters.ts';
@@ -44,6 +45,7 @@ const COMMANDS = [
   addSite,
   addCancel,
   addToken,
+  addAudit,
   addDeadLetters,
   addProbe,
   addTestBed,

@@ -6,6 +6,7 @@
  * events of its own types only.
  */
 import type { ProcessName } from '#services/process/modules.ts';
+import { AUDIT_TYPE } from '#shared/bus/audited.ts';
 import type { EventType } from '#shared/events/index.ts';
 import { escapeToken } from '#shared/nats/tokens.ts';
 
@@ -17,6 +18,8 @@ interface Access {
   readonly groups?: readonly string[];
   /** The beginnings of the keys of its records. All processes may read all records. */
   readonly records: readonly string[];
+  /** True: it reads the audit, to which all processes publish. */
+  readonly readsAudit?: true;
   /** True: it may change the configuration of streams, for example after `bus.retentionMs` has changed. */
   readonly configures?: true;
 }
@@ -49,6 +52,7 @@ export const ACCESS: Readonly<Record<ProcessName, Access>> = {
     publishes: ['event.rejected.v1'],
     groups: ['monitor', 'tracer', 'dead-letters'],
     records: ['dead-letter/'],
+    readsAudit: true,
   },
   dashboard: { publishes: ['event.rejected.v1'], groups: [], records: ['token/'] },
 };
@@ -64,8 +68,9 @@ export const USERS: readonly string[] = [...PROCESSES, OPERATOR];
 
 /** Subjects on which a process may publish. @param prefix of bus and store */
 export function publishOf(name: ProcessName, prefix = 'tagalong'): string[] {
-  const { publishes, groups, records, configures } = ACCESS[name];
+  const { publishes, groups, records, readsAudit, configures } = ACCESS[name];
   const [events, places, members] = [`${prefix}_events`, `${prefix}_places`, `${prefix}_members`];
+  const audit = `${prefix}_audit`;
   const stored = `${prefix}_records`;
   const buckets = [places, members, stored];
   const streams = [events, ...buckets.map((bucket) => `KV_${bucket}`)];
@@ -74,6 +79,7 @@ export function publishOf(name: ProcessName, prefix = 'tagalong'): string[] {
     names.flatMap((stream) => whats.map((what) => api(`${what}.${stream}${rest}`)));
   return [
     ...publishes.map((type) => `${prefix}.*.${type}.*`),
+    `${audit}.${AUDIT_TYPE}`,
     ...['partitions', 'installation'].map((key) => `$KV.${places}.${key}`),
     ...(groups ?? []).flatMap((group) => [places, members].map((bucket) => `$KV.${bucket}.${escapeToken(group)}.*`)),
     ...[
@@ -81,7 +87,7 @@ export function publishOf(name: ProcessName, prefix = 'tagalong'): string[] {
       ...records.map((key) => `${key.replace(/\/$/, '').split('/').map(escapeToken).join('.')}.>`),
     ].map((key) => `$KV.${stored}.${key}`),
     api('INFO'),
-    ...all(['STREAM.INFO', 'STREAM.CREATE', ...(configures ? ['STREAM.UPDATE'] : [])], streams),
+    ...all(['STREAM.INFO', 'STREAM.CREATE', ...(configures ? ['STREAM.UPDATE'] : [])], [audit, ...streams]),
     ...all(['STREAM.MSG.GET'], streams),
     ...all(['CONSUMER.LIST'], [events]),
     // The views of the buckets, and the lists of the store.
@@ -90,6 +96,7 @@ export function publishOf(name: ProcessName, prefix = 'tagalong'): string[] {
       ? []
       : [...readOf([events]), api(`CONSUMER.INFO.${events}.*`), api(`CONSUMER.DURABLE.CREATE.${events}.*`)]),
     ...(groups === undefined ? [] : [`$JS.ACK.${events}.>`]),
+    ...(readsAudit ? readOf([audit]) : []),
   ];
 }
 

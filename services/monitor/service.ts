@@ -1,4 +1,5 @@
 /** Monitor: counts the events on the bus, and publishes the counts as metrics for Prometheus. */
+import { AUDIT_TYPE } from '#shared/bus/audited.ts';
 import type { Bus, Subscription } from '#shared/bus/bus.ts';
 import { originalId } from '#shared/bus/dead-letter.ts';
 import type { Clock } from '#shared/clock/clock.ts';
@@ -22,8 +23,8 @@ export interface Monitor extends Exposition {
 }
 
 const GROUP = 'monitor';
-/** Locations are most of the traffic. Ingest and placement count them, so the monitor does not receive them. */
-const TYPES = EVENT_TYPES.filter((type) => type !== 'location.reported.v1');
+/** Locations are most of the traffic. Ingest and placement count them, so the monitor does not receive them. No group receives the audit. */
+const TYPES = EVENT_TYPES.filter((type) => type !== 'location.reported.v1' && type !== AUDIT_TYPE);
 /** A repeated event arrives before this many other events. */
 const REMEMBERED_IDS = 50_000;
 

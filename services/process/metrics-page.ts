@@ -13,7 +13,7 @@ import { createExposition, type Exposition } from '../runtime/exposition.ts';
 import { createHttp } from '../runtime/http.ts';
 import { simulatedMachines } from '../sites/hosts/simulated.ts';
 import { MODULES, type Process } from './modules.ts';
-import { observeConnections, observeHeldEvents, observeProcess, observeSetAside } from './observe.ts';
+import { observeAudit, observeConnections, observeHeldEvents, observeProcess, observeSetAside } from './observe.ts';
 
 /** One metric for the page. */
 export interface Documented {
@@ -52,6 +52,7 @@ export async function metricSections(): Promise<Section[]> {
   observeProcess(every);
   observeHeldEvents(every, { refused: { future: 0, 'unknown-site': 0 } });
   observeSetAside(every, process.setAside);
+  observeAudit(every, { lost: 0 });
   const surface = await createHttp({ config: config.http, log });
   every.registerMetrics(surface);
   await surface.close();

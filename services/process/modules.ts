@@ -22,6 +22,7 @@ import { createMigratorWithSites, type MigratorWithSites } from '../migrator/wit
 import { createMonitor, type Monitor } from '../monitor/service.ts';
 import { registerPlacement } from '../placement/http.ts';
 import { createPlacement, type PlacementService } from '../placement/service.ts';
+import { registerAudit } from '../runtime/audit-http.ts';
 import type { Exposition } from '../runtime/exposition.ts';
 import type { HttpSurface } from '../runtime/http.ts';
 import { createTokens } from '../runtime/tokens.ts';
@@ -135,7 +136,10 @@ export const MODULES: { readonly [Name in ServiceName]: ServiceModule<Name> } = 
       const monitor = createMonitor({ bus, store, clock, log, partitions, sites: knownSites(store, config.sites) });
       return {
         ...{ service: monitor, start: () => monitor.start(), stop: () => monitor.stop() },
-        routes: (surface) => monitor.registerHttp(surface),
+        routes(surface) {
+          monitor.registerHttp(surface);
+          registerAudit(surface, { bus, clock });
+        },
       };
     },
   },

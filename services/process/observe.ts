@@ -14,6 +14,7 @@ import type { Dashboard } from '../dashboard/service.ts';
 import type { Ingest } from '../ingest/service.ts';
 import type { MigratorService } from '../migrator/service.ts';
 import type { PlacementService } from '../placement/service.ts';
+import type { AuditTrail } from '../runtime/audit-trail.ts';
 import type { Exposition, Sample } from '../runtime/exposition.ts';
 import { type HeldBus, REFUSALS } from '../runtime/held-events.ts';
 import type { Tracer } from '../tracer/service.ts';
@@ -160,6 +161,16 @@ export function observeHeldEvents({ counter }: Exposition, { refused }: Pick<Hel
     'Events of the bus that this process ignored: from the future, or of a site that does not exist. Look for a foreign publisher on the bus.',
     ['reason'],
     () => REFUSALS.map((reason) => ({ labels: { reason }, value: refused[reason] })),
+  );
+}
+
+/** The metric of the audit. */
+export function observeAudit({ counter }: Pick<Exposition, 'counter'>, trail: Pick<AuditTrail, 'lost'>): void {
+  counter(
+    'tagalong_audit_records_lost_total',
+    'Records of the audit that the bus did not receive, because it could not be reached for long. The log has them.',
+    [],
+    () => [{ labels: {}, value: trail.lost }],
   );
 }
 

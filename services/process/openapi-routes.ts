@@ -3,6 +3,7 @@ import type { TSchema } from 'typebox';
 import Type from 'typebox';
 import { SiteReported } from '#shared/events/types.ts';
 import { interruptionBody, SessionBody, VmBody } from '../ingest/body.ts';
+import { AuditQuery, AuditView } from '../runtime/audit-http.ts';
 import { CallerView } from '../runtime/caller-http.ts';
 import { TokenBody, TokenView } from '../runtime/tokens-http.ts';
 import { DeclareQuery, DrainBody, RemoveQuery, SiteBody, SiteDeclared, SiteList } from '../sites/http.ts';
@@ -243,6 +244,12 @@ const OPERATION: readonly Route[] = [
 
 /** The caller itself, and the tokens. */
 const TOKENS: readonly Route[] = [
+  {
+    ...{ method: 'get', path: '/v1/audit', tag: 'tokens', query: AuditQuery.properties },
+    summary:
+      'The newest records of orders and refused requests, the oldest of them first; without sinceMs, those of a day',
+    answers: { 200: { says: 'The records', as: AuditView } },
+  },
   {
     ...{ method: 'get', path: '/v1/caller', tag: 'tokens' },
     summary: 'The name and the role of the caller',

@@ -1,6 +1,7 @@
 /** The services of one process, made from the table, with the process's own routes and metrics around them. */
 
 import { createPseudonyms } from '../ingest/pseudonym.ts';
+import { createAuditTrail } from '../runtime/audit-trail.ts';
 import { registerCaller } from '../runtime/caller-http.ts';
 import { createExposition } from '../runtime/exposition.ts';
 import { holdEvents } from '../runtime/held-events.ts';
@@ -10,7 +11,7 @@ import { createTokens } from '../runtime/tokens.ts';
 import { registerTokens } from '../runtime/tokens-http.ts';
 import { knownSites } from '../sites/known.ts';
 import { MODULES, type Process, type Running, type ServiceName, type Services } from './modules.ts';
-import { observeConnections, observeHeldEvents, observeProcess, observeSetAside } from './observe.ts';
+import { observeAudit, observeConnections, observeHeldEvents, observeProcess, observeSetAside } from './observe.ts';
 import { registerOpenapi } from './openapi.ts';
 
 /** The services of a process, ready to start. */
@@ -46,11 +47,13 @@ export function createParts(names: readonly ServiceName[], process: Process): Pa
   const { bus, store, clock, config, log, setAside } = process;
   const tokens = createTokens(store, clock);
   const pseudonymOf = createPseudonyms(config.ingest.pseudonymKey);
+  const trail = createAuditTrail({ bus, clock, log });
   const exposition = services.monitor ?? createExposition();
   observeProcess(exposition);
   observeConnections(exposition, bus, store);
   observeHeldEvents(exposition, held);
   observeSetAside(exposition, setAside);
+  observeAudit(exposition, trail);
   for (const one of running) one.metrics?.(exposition);
   const registerHttp = (surface: HttpSurface) => {
     surface.needs(() => bus.connected());
@@ -71,6 +74,7 @@ export function createParts(names: readonly ServiceName[], process: Process): Pa
     },
     async stop() {
       for (const one of running) await one.stop();
+      await trail.stop();
       await bus.close();
       await store.close();
     },
@@ -82,6 +86,7 @@ export function createParts(names: readonly ServiceName[], process: Process): Pa
         httpTokens: process.httpTokens,
         tokens,
         pseudonymOf,
+        trail,
       });
       registerHttp(surface);
       return surface;

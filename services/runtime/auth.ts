@@ -7,7 +7,7 @@ import { asksForTokens, type HttpTokens } from '#shared/config/sign-in.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
 import { type Access, mayUse } from '#shared/roles.ts';
-import type { Caller, Check } from './caller.ts';
+import { type Caller, type Check, EVERYBODY } from './caller.ts';
 import { personCheck } from './persons.ts';
 import type { Tokens } from './tokens.ts';
 
@@ -37,8 +37,6 @@ export interface Credentials {
   /** Maps the id of a user to the name that the bus carries. @default the id itself */
   readonly pseudonymOf?: ((user: string) => string) | undefined;
 }
-
-const EVERYBODY: Caller = { name: 'everybody', role: 'admin' };
 
 /**
  * Checks the caller of every request to a route that is registered after this call, by the access that the route declares. The rate

@@ -76,8 +76,8 @@ export function judgeDecision(decided: Decided, kept: KeptOrder | 'unreadable' |
 }
 
 /** The members on which the migrator acts. */
-const partsOf = ({ verdict, atMs, from, to, cancels, spec }: Partial<Decided>) => [
-  ...[verdict, atMs, from, to, cancels],
+const partsOf = ({ verdict, atMs, from, to, cancels, orderedBy, spec }: Partial<Decided>) => [
+  ...[verdict, atMs, from, to, cancels, orderedBy],
   ...Object.entries(spec ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1)),
 ];
 

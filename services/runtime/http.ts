@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import rateLimit from '@fastify/rate-limit';
@@ -10,6 +11,7 @@ import { type Log, serviceLog } from '#shared/log.ts';
 import { type RepeatedFault, repeatedFault } from '#shared/log-repeats.ts';
 import { withoutSecrets } from '#shared/token-text.ts';
 import { auditRequests } from './audit.ts';
+import type { AuditTrail } from './audit-trail.ts';
 import { type Credentials, requireCredentials } from './auth.ts';
 import { limitConnections } from './connections.ts';
 import { refuseForeignPages } from './foreign-pages.ts';
@@ -105,12 +107,18 @@ const BY_STATUS: Record<number, { code: AnswerCode; message?: string }> = {
   429: { code: 'RATE_LIMITED', message: 'more requests a minute than http.requestsPerMinute; send several at a time' },
 };
 
+/** What a server is made of. */
+export interface HttpOptions extends Credentials {
+  /** Receives the records of the audit. @default the log alone has them */
+  readonly trail?: Pick<AuditTrail, 'add'>;
+}
+
 /**
  * Makes the server; it accepts requests from `listen` on. Every route declares the callers that may use it (`config.access`). Bodies,
  * query strings and path parameters are not logged, because they hold users and positions. An NDJSON body arrives as one text.
  * @throws TagalongError CONFIG_UNREADABLE where the certificate cannot be read
  */
-export async function createHttp(options: Credentials): Promise<HttpSurface> {
+export async function createHttp(options: HttpOptions): Promise<HttpSurface> {
   const { config } = options;
   const log = serviceLog(options.log, 'http');
   const unreachable = repeatedFault(log, 'requests fail');
@@ -120,6 +128,7 @@ export async function createHttp(options: Credentials): Promise<HttpSurface> {
     ...(https === undefined ? { http: checking } : { https }),
     trustProxy: config.trustedProxies.length === 0 ? false : [...config.trustedProxies],
     bodyLimit: config.bodyLimitBytes,
+    genReqId: requestIds(),
     requestTimeout: REQUEST_TIMEOUT_MS,
     // A name has at most 128 characters, and the escape of one takes three.
     routerOptions: { maxParamLength: 1024 },
@@ -142,7 +151,7 @@ export async function createHttp(options: Credentials): Promise<HttpSurface> {
   // A page of another server may send a form or a text without asking first. Nothing here takes either.
   app.removeContentTypeParser('text/plain');
   refuseForeignPages(app, config);
-  auditRequests(app, options.log);
+  auditRequests(app, options.log, options.trail);
   app.setNotFoundHandler((request, reply) => {
     answer(reply, 404, 'NOT_FOUND', `there is no ${request.method} of this path`);
   });
@@ -152,8 +161,8 @@ export async function createHttp(options: Credentials): Promise<HttpSurface> {
     async (_request: unknown, body: unknown) => new Lines(body as string),
   );
   app.addHook('onResponse', async (request, reply) => {
-    const { method, routeOptions } = request;
-    log.debug({ method, route: routeOptions.url, status: reply.statusCode, tookMs: reply.elapsedTime }, 'answered');
+    const { id, method, routeOptions } = request;
+    log.debug({ request: id, method, route: routeOptions.url, status: reply.statusCode, tookMs: reply.elapsedTime }, 'answered');
   });
 
   await app.register(rateLimit, { max: config.requestsPerMinute, timeWindow: 60_000 });
@@ -176,6 +185,13 @@ export async function createHttp(options: Credentials): Promise<HttpSurface> {
     },
     close: () => app.close(),
   };
+}
+
+/** Ids of requests that differ between processes. */
+function requestIds(): () => string {
+  const process = randomUUID().slice(0, 8);
+  let requests = 0;
+  return () => `${process}-${++requests}`;
 }
 
 /** Reads certificate and key. Node's default is TLS 1.2 or newer. @throws TagalongError CONFIG_UNREADABLE */
@@ -246,7 +262,8 @@ function answerError(
 ): void {
   const status = error instanceof TagalongError ? STATUS[error.code] : error.statusCode;
   if (status === undefined || (status >= 500 && !(error instanceof TagalongError))) {
-    log.error({ err: error, route: reply.request.routeOptions.url }, 'a request failed');
+    const { id, routeOptions } = reply.request;
+    log.error({ err: error, request: id, route: routeOptions.url }, 'a request failed');
     answer(reply, 500, 'INTERNAL', 'the server failed; its log says why');
   } else if (error instanceof TagalongError) {
     const instead = INSTEAD[error.code];

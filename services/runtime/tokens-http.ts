@@ -2,6 +2,7 @@
 import Type from 'typebox';
 import { ROLES } from '#shared/roles.ts';
 import { bodyReader, unfit } from '../ingest/body.ts';
+import { auditMade } from './audit.ts';
 import type { HttpSurface } from './http.ts';
 import { isFitUser, type Tokens } from './tokens.ts';
 
@@ -43,7 +44,8 @@ export interface TokenRoutes {
  * - `DELETE /v1/tokens/:id`: revokes one; all processes refuse it within two seconds
  */
 export function registerTokens({ app }: HttpSurface, { tokens, pseudonymOf }: TokenRoutes): void {
-  app.post('/v1/tokens', { config: { access: 'administer' } }, async ({ body, caller }, reply) => {
+  app.post('/v1/tokens', { config: { access: 'administer' } }, async (request, reply) => {
+    const { body, caller } = request;
     const { role, user, expiresInMs } = readToken(body);
     if (!isFitUser(role, user)) throw unfit('user: give the user of a device, and none with another role');
     const issued = await tokens.create({
@@ -52,6 +54,7 @@ export function registerTokens({ app }: HttpSurface, { tokens, pseudonymOf }: To
       by: caller.name,
       expiresInMs,
     });
+    auditMade(request, { id: issued.id });
     return reply.code(201).header('cache-control', 'no-store').send(issued);
   });
   app.get('/v1/tokens', { config: { access: 'administer' } }, async () => ({ tokens: await tokens.list() }));

@@ -8,13 +8,15 @@
  * - **acknowledged after the handler**: a batch counts as handled when the handler's promise has resolved, not before;
  * - **a poisoned event stops nothing**: an event that is refused `MAX_ATTEMPTS` times becomes a dead letter, an
  *   `event.rejected.v1`, and the partition goes on;
- * - an adapter may drop a repeat of an event id, and need not.
+ * - an adapter may drop a repeat of an event id, and need not;
+ * - **the audit is apart**: its events are kept for a time of their own, and no group receives them.
  *
  * Handlers make an event *count* once: they change nothing when they receive it a second time.
  */
 
 import type { BusCounters } from '../connection/counters.ts';
 import type { Event, EventType } from '../events/index.ts';
+import type { AuditEvent, AuditedQuery } from './audited.ts';
 
 export interface Bus {
   /**
@@ -30,6 +32,11 @@ export interface Bus {
    * @throws TagalongError BUS_UNREACHABLE, BUS_REFUSED, BUS_UNFIT, BUS_CLOSED
    */
   subscribe(options: Subscribe, handler: Handler): Promise<Subscription>;
+  /**
+   * Reads records of the audit that the bus still has, in the order in which it has them.
+   * @throws TagalongError BUS_UNREACHABLE, BUS_REFUSED, BUS_CLOSED
+   */
+  audited(query: AuditedQuery): Promise<readonly AuditEvent[]>;
   /** How many events are not handled, by group and partition. It may be a second old, and empty at first. */
   lag(): Lag[];
   /**

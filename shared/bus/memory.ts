@@ -6,6 +6,7 @@
 
 import { check, type Event, type EventType, partitionOf } from '../events/index.ts';
 import { type Busy, InFlight } from '../time/in-flight.ts';
+import { AUDIT_TYPE, AuditCollector, type AuditEvent, type AuditedQuery, isAudit } from './audited.ts';
 import {
   type Bus,
   type Delivery,
@@ -22,6 +23,9 @@ import { RecentIds } from './recent-ids.ts';
 
 /** After this long without a break the bus yields to the process's timers and sockets. */
 const LONGEST_STRETCH_MS = 10;
+
+/** The most records of the audit that the bus keeps. */
+const MOST_AUDITED = 10_000;
 
 /** A bus that reports when it has no unhandled event. */
 export interface MemoryBus extends Bus, Busy {
@@ -61,6 +65,10 @@ export function memoryBus({ partitions = 16 }: { readonly partitions?: number } 
         },
       };
     },
+    async audited(query) {
+      if (closed) throw closedError('audited');
+      return queues.audited(query);
+    },
     maxEventBytes: MAX_EVENT_BYTES,
     lag: () => queues.lag(),
     claim: async (installation) => (owner ??= installation),
@@ -78,7 +86,7 @@ export function memoryBus({ partitions = 16 }: { readonly partitions?: number } 
   };
 }
 
-/** The queues of all groups, and the latest events of the types in `LATEST_KEPT`. */
+/** The queues of all groups, the latest events of the types in `LATEST_KEPT`, and the newest records of the audit. */
 class GroupQueues {
   readonly #partitions: number;
   readonly #surroundings: Surroundings;
@@ -87,6 +95,7 @@ class GroupQueues {
   readonly #owned = new Set<MemoryGroup>();
   #wanting = new Map<EventType, readonly MemoryGroup[]>();
   readonly #latest = new Map(LATEST_KEPT.map((type) => [type, new Map<string, Event>()]));
+  readonly #audited: AuditEvent[] = [];
   readonly #recent = new RecentIds();
 
   constructor(partitions: number, members: InFlight, breathe: () => Promise<void> | undefined) {
@@ -107,7 +116,10 @@ class GroupQueues {
     if (!this.#recent.add(event.id)) return;
     this.#latest.get(event.type)?.set(event.partitionkey, event);
     const takers = this.#wanting.get(event.type);
-    if (takers === undefined) return;
+    if (takers === undefined) {
+      if (isAudit(event)) this.#keep(event);
+      return;
+    }
     const delivery = this.#first(event);
     for (const group of takers) group.add(delivery);
   }
@@ -132,10 +144,22 @@ class GroupQueues {
     return { group, leave };
   }
 
+  /** The records that a query asks for. */
+  audited(query: AuditedQuery): readonly AuditEvent[] {
+    const collector = new AuditCollector(query);
+    for (const event of this.#audited) collector.add(event);
+    return collector.found;
+  }
+
   lag(): Lag[] {
     return this.#all().flatMap(({ name, queues }) =>
       queues.map((queue, partition) => ({ group: name, partition, events: queue.size })),
     );
+  }
+
+  #keep(event: AuditEvent): void {
+    this.#audited.push(event);
+    if (this.#audited.length > MOST_AUDITED) this.#audited.shift();
   }
 
   #all(): MemoryGroup[] {
@@ -150,7 +174,9 @@ class GroupQueues {
 function byType(groups: Iterable<MemoryGroup>): Map<EventType, readonly MemoryGroup[]> {
   const wanting = new Map<EventType, MemoryGroup[]>();
   for (const group of groups) {
-    for (const type of group.types) wanting.set(type, [...(wanting.get(type) ?? []), group]);
+    for (const type of group.types) {
+      if (type !== AUDIT_TYPE) wanting.set(type, [...(wanting.get(type) ?? []), group]);
+    }
   }
   return wanting;
 }

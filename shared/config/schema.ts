@@ -77,6 +77,8 @@ const Bus = section({
   partitions: count(16, MAX_PARTITIONS),
   /** How long events are kept. It counts when streams and topics are created, at the first start. @default 604_800_000 */
   retentionMs: time(604_800_000),
+  /** How long the records of the audit are kept, which has a stream of its own: 90 days. @default 7_776_000_000 */
+  auditRetentionMs: time(7_776_000_000),
 });
 
 /** The store of records. If its URL is that of the bus, it uses `auth` and `tls` of the bus unless it has its own. */

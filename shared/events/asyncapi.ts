@@ -122,6 +122,13 @@ const EVENTS: Record<EventType, Described> = {
     senders: ['placement'],
     receivers: ['placement', 'monitor'],
   },
+  'request.audited.v1': {
+    title: 'Request audited',
+    summary:
+      'The audit: an order of a caller, or a refused request. It is kept apart from all other events, and no group receives it; admins read it over HTTP.',
+    senders: ['ingest', 'placement', 'migrator', ...OBSERVERS],
+    receivers: ['monitor'],
+  },
   'event.rejected.v1': {
     title: 'Event rejected',
     summary: 'A dead letter: an event that a consumer refused at every attempt, with the reason.',
@@ -183,12 +190,13 @@ const ENVELOPE: Json = {
 
 function channel(type: EventType): Json {
   const { title, summary } = EVENTS[type];
+  const isAudit = type === 'request.audited.v1';
   return {
-    address: `tagalong.{partition}.${type}`,
+    address: isAudit ? `tagalong_audit.${type}` : `tagalong.{partition}.${type}`,
     title,
     summary,
     messages: { event: { $ref: `#/components/messages/${type}` } },
-    parameters: { partition: { $ref: '#/components/parameters/partition' } },
+    ...(!isAudit && { parameters: { partition: { $ref: '#/components/parameters/partition' } } }),
   };
 }
 

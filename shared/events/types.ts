@@ -8,6 +8,7 @@
  * Units are in the names. `atMs` is the time of the event, in milliseconds since the Unix epoch.
  */
 import Type, { type Static } from 'typebox';
+import { CallerName, RequestAudited } from './audit-type.ts';
 import {
   AtMs,
   BenefitUserMs,
@@ -22,11 +23,9 @@ import {
   Lon,
   MAX_CANDIDATES,
   MAX_RTTS,
-  MAX_STAY_COUNTS,
   MAX_UPLINKS,
   MAX_VMS_NAMED,
   Name,
-  Partition,
   PathIds,
   RateBps,
   Reason,
@@ -34,14 +33,13 @@ import {
   SentBytes,
   ServingUserMsPerS,
   Slots,
-  StayBin,
-  Stays,
   Weight,
   Word,
 } from './bounds.ts';
+import { StaysCounted } from './stays-type.ts';
 import { Affinity, VmDeclared, VmRetired, VmSpec } from './vm-types.ts';
 
-export { Affinity, VmDeclared, VmRetired, VmSpec };
+export { Affinity, RequestAudited, StaysCounted, VmDeclared, VmRetired, VmSpec };
 
 const closed = { additionalProperties: false } as const;
 /** A user's position, published once for each VM to which the user is attached. */
@@ -106,6 +104,8 @@ export const SiteReported = Type.Object(
     vms: Type.Array(Name, { maxItems: MAX_VMS_NAMED }),
     /** True: no VM may move to the site, and its VMs move away. */
     draining: Type.Boolean(),
+    /** Who ordered that it drains; absent: nobody, or nobody with a name. */
+    drainedBy: Type.Optional(CallerName),
     uplinks: Type.Array(Type.Object({ provider: Name, rateBps: LinkRateBps }, closed), { maxItems: MAX_UPLINKS }),
   },
   closed,
@@ -172,6 +172,9 @@ export const Explanation = Type.Object(
   closed,
 );
 
+/** Who ordered a move, or the drain that caused it. Absent: the policy, or a caller without a name. */
+const orderedBy = Type.Optional(CallerName);
+
 /** The decision on a VM. `cancel` revokes a `move`. */
 export const Verdict = Type.Union([Type.Literal('move'), Type.Literal('stay'), Type.Literal('cancel')]);
 
@@ -188,6 +191,7 @@ export const PlacementDecided = Type.Object(
     to: Name,
     reason: Reason,
     source: Type.Union([Type.Literal('policy'), Type.Literal('evacuation'), Type.Literal('operator')]),
+    orderedBy,
     prediction: Type.Optional(Prediction),
     /** The migration to cancel; only with `cancel`. */
     cancels: Type.Optional(DecisionId),
@@ -198,7 +202,7 @@ export const PlacementDecided = Type.Object(
   closed,
 );
 
-const migration = { migration: DecisionId, vm: Name, from: Name, to: Name, atMs: AtMs };
+const migration = { migration: DecisionId, vm: Name, from: Name, to: Name, atMs: AtMs, orderedBy };
 
 /** The phases of a migration, in order. The new address is announced before the switch-over (make before break). */
 export const PHASES = ['prepare', 'announce', 'disk', 'memory', 'switch', 'release'] as const;
@@ -309,38 +313,20 @@ export const MigrationFailed = Type.Object(
 );
 /** A migration was cancelled before the switch-over. Terminal. */
 export const MigrationCancelled = Type.Object(
-  { ...migration, phase: PhaseOrQueue, by: Reason, figures: Figures },
+  {
+    ...migration,
+    phase: PhaseOrQueue,
+    by: Reason,
+    /** The name of the operator who cancelled it. */
+    cancelledBy: Type.Optional(CallerName),
+    figures: Figures,
+  },
   closed,
 );
 
 /** A dead letter: a message on the bus that could not be handled. It is stored, so that people can examine it and send it again. */
 export const EventRejected = Type.Object(
   { vm: Name, atMs: AtMs, code: Word, reason: Reason, original: Type.Unknown() },
-  closed,
-);
-
-/** The stays of users at sites that one placement learned from the VMs of one partition in one period (`shared/policy/state/forecast.ts`). */
-export const StaysCounted = Type.Object(
-  {
-    partition: Partition,
-    /** Number of the period since the epoch. */
-    period: Count,
-    /** When the period was over. */
-    atMs: AtMs,
-    /** So many stays at a site, by the site before (left out: none is known) and the bin of their length. */
-    counts: Type.Array(
-      Type.Object(
-        {
-          site: Name,
-          from: Type.Optional(Name),
-          bin: StayBin,
-          stays: Stays,
-        },
-        closed,
-      ),
-      { maxItems: MAX_STAY_COUNTS },
-    ),
-  },
   closed,
 );
 
@@ -364,6 +350,7 @@ export const SCHEMAS = {
   'migration.cancelled.v1': MigrationCancelled,
   'event.rejected.v1': EventRejected,
   'stays.counted.v1': StaysCounted,
+  'request.audited.v1': RequestAudited,
 } as const;
 
 /** The name of an event type, version included. */

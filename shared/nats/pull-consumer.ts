@@ -42,8 +42,8 @@ export interface PullConsumerOptions {
   /** True: the server stores the consumer and its acknowledgements while no process reads. */
   readonly durable: boolean;
   readonly filters: readonly string[];
-  /** The number of the first message; or the last message of each subject, and all that follow. */
-  readonly start: number | 'last of each subject';
+  /** The number or the time of the first message; or the last message of each subject, and all that follow. */
+  readonly start: number | 'last of each subject' | { readonly atMs: number };
   readonly onMessage: (message: Received) => void;
   /** Called once when messages were or may have been lost. The consumer then stops: the caller opens another one. */
   readonly onBroken: () => void;
@@ -179,6 +179,13 @@ export class PullConsumer {
   }
 }
 
+function startOf(start: PullConsumerOptions['start']): Partial<ConsumerConfig> {
+  if (start === 'last of each subject') return { deliver_policy: DeliverPolicy.LastPerSubject };
+  if (typeof start === 'number') return { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: start };
+  // biome-ignore lint/style/noRestrictedGlobals: formats a time that is given, and reads no clock
+  return { deliver_policy: DeliverPolicy.StartTime, opt_start_time: new Date(start.atMs).toISOString() };
+}
+
 function consumerConfig({ name, durable, filters, start }: PullConsumerOptions): Partial<ConsumerConfig> {
   return {
     name,
@@ -186,9 +193,7 @@ function consumerConfig({ name, durable, filters, start }: PullConsumerOptions):
       ? { durable_name: name }
       : { inactive_threshold: nanos(INACTIVE_MS), mem_storage: true, num_replicas: 1 }),
     ...(filters.length === 1 ? { filter_subject: filters[0]! } : { filter_subjects: [...filters] }),
-    ...(start === 'last of each subject'
-      ? { deliver_policy: DeliverPolicy.LastPerSubject }
-      : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: start }),
+    ...startOf(start),
     ack_policy: AckPolicy.All,
     ack_wait: nanos(ACK_WAIT_MS),
     max_ack_pending: -1,

@@ -47,6 +47,7 @@ export function tappedBus(bus: Bus, conductor: Connection<FromFollower>, inFligh
       conductor.send({ kind: 'subscribed', group, types, own });
       return subscription;
     },
+    audited: (query) => bus.audited(query),
     lag: () => bus.lag(),
     connected: () => bus.connected(),
     get maxEventBytes() {

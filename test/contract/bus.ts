@@ -5,6 +5,7 @@ import { type Bus, type Delivery, type Handler, MAX_ATTEMPTS, type Subscription 
 import { TagalongError } from '#shared/errors.ts';
 import { type Envelope, type Event, envelop } from '#shared/events/index.ts';
 import { PATIENTLY } from '../patience.ts';
+import { auditContract } from './bus-audit.ts';
 import { gate, locationOf, Recorder, siteOf } from './bus-events.ts';
 import type { BusHarness } from './bus-harness.ts';
 import { histories, play } from './bus-history.ts';
@@ -347,6 +348,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
     });
 
     latestContract(() => harness);
+    auditContract(() => harness);
 
     test('publish refuses an event that does not match its schema', async () => {
       const seen = new Recorder();

@@ -83,6 +83,7 @@ const TABLE: Readonly<Record<Access, readonly string[]>> = {
     'DELETE /v1/tokens/:id',
     'DELETE /v1/vms/:vm',
     'DELETE /v1/vms/:vm/sessions/:user',
+    'GET /v1/audit',
     'GET /v1/tokens',
     'POST /v1/tokens',
     'PUT /v1/sites/:site',

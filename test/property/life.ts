@@ -52,6 +52,7 @@ export class Life {
         this.#live();
         return subscription;
       },
+      audited: (query) => this.#operate(() => bus.audited(query)),
       lag: () => {
         this.#live();
         return bus.lag();

@@ -36,7 +36,7 @@ export async function natsProbe(url: string, prefix: string): Promise<NatsProbe>
       }
     },
     async clear() {
-      for (const stream of [names.events, bucketName(names.places), bucketName(names.members)]) {
+      for (const stream of [names.events, names.audit, bucketName(names.places), bucketName(names.members)]) {
         await jsm.streams.delete(stream).catch(() => {});
       }
     },

@@ -55,6 +55,15 @@ export function seedsOption(text: string): readonly number[] {
   return Array.from({ length: count }, (_, i) => Number(from) + i);
 }
 
+const UNITS_MS: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000 };
+
+/** A span of time: `30d`, `12h`, `15m`. @returns milliseconds */
+export function spanOption(text: string): number {
+  const [, number, unit] = /^([1-9]\d{0,5})([dhm])$/.exec(text) ?? [];
+  if (number === undefined) throw new InvalidArgumentError('Give a time, as 30d, 12h or 15m.');
+  return Number(number) * UNITS_MS[unit!]!;
+}
+
 /** Seconds above 0, fractions allowed. */
 export function durationOption(text: string): number {
   const seconds = Number(text);

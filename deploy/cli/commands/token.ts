@@ -1,8 +1,11 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { ROLES } from '#shared/roles.ts';
 import type { ServerOptions } from '../run/client.ts';
 import type { CreateOptions } from '../run/run-token.ts';
+import { spanOption } from './options.ts';
 import { withServerOptions } from './server-options.ts';
+
+const NINETY_DAYS_MS = 90 * 86_400_000;
 
 /** `tagalong token create|list|revoke`: tokens with a role and an end. */
 export function addToken(program: Command): void {
@@ -12,7 +15,7 @@ export function addToken(program: Command): void {
     .description('issue a token; it is printed once, and nobody can read it again')
     .addOption(new Option('--role <role>', 'the permissions of the token').choices(ROLES).makeOptionMandatory())
     .option('--user <user>', 'the user for whom a device reports (role device only)')
-    .option('--expires <time>', 'its life, as 30d, 12h or 15m', life, 90 * DAY_MS);
+    .option('--expires <time>', 'its life, as 30d, 12h or 15m', spanOption, NINETY_DAYS_MS);
   withServerOptions(create).action(async (options: CreateOptions) => {
     const { createToken } = await import('../run/run-token.ts');
     await createToken(options);
@@ -30,14 +33,4 @@ export function addToken(program: Command): void {
     const { revokeToken } = await import('../run/run-token.ts');
     await revokeToken(id, options);
   });
-}
-
-const DAY_MS = 86_400_000;
-const UNITS_MS: Readonly<Record<string, number>> = { d: DAY_MS, h: 3_600_000, m: 60_000 };
-
-/** @returns milliseconds */
-function life(text: string): number {
-  const [, number, unit] = /^([1-9]\d{0,5})([dhm])$/.exec(text) ?? [];
-  if (number === undefined) throw new InvalidArgumentError('Give a time, as 30d, 12h or 15m.');
-  return Number(number) * UNITS_MS[unit!]!;
 }

@@ -4,6 +4,7 @@ import { TagalongError } from '../../errors.ts';
 import { connectKafka, unreachable, watchTopics } from '../../kafka/client.ts';
 import { type Bus, MAX_EVENT_BYTES } from '../bus.ts';
 import { closedError } from '../closed.ts';
+import { readAudit } from './audited.ts';
 import { LagWatch } from './lag.ts';
 import { Member } from './member.ts';
 import type { KafkaBusOptions } from './options.ts';
@@ -53,6 +54,10 @@ export async function kafkaBus(options: KafkaBusOptions): Promise<Bus> {
         throw error;
       });
       return { stop };
+    },
+    async audited(query) {
+      if (closing) throw closedError('audited');
+      return readAudit(client, topics.audit, query);
     },
     counters: client.counters,
     lag: () => lag.now(),

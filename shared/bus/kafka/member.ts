@@ -6,6 +6,7 @@ import { groupIdOf, type KafkaClient, unreachable } from '../../kafka/client.ts'
 import { type Fetched, GroupConsumer } from '../../kafka/consumer.ts';
 import { brokerOffsets, LocalOffsets, type Offsets } from '../../kafka/offsets.ts';
 import { Peers } from '../../kafka/peers.ts';
+import { AUDIT_TYPE } from '../audited.ts';
 import { type Handler, LATEST_KEPT, type Subscribe } from '../bus.ts';
 import { deadLetter } from '../dead-letter.ts';
 import type { LocalOffset } from './lag.ts';
@@ -40,7 +41,8 @@ export class Member {
     own?: { readonly offsets: LocalOffsets; readonly catchUp: CatchUp },
   ) {
     const { client, topics, publisher } = parts;
-    const { group, types, exclusive = false, assigned } = options;
+    const { group, exclusive = false, assigned } = options;
+    const types = options.types.filter((type) => type !== AUDIT_TYPE);
     this.#parts = parts;
     this.#group = group;
     this.#types = new Set(types);
@@ -68,7 +70,7 @@ export class Member {
   static async create(parts: MemberParts, options: Subscribe, handler: Handler): Promise<Member> {
     if (!options.latest) return new Member(parts, options, handler);
     const { admin } = parts.client;
-    const others = options.types.filter((type) => !LATEST_KEPT.includes(type));
+    const others = options.types.filter((type) => type !== AUDIT_TYPE && !LATEST_KEPT.includes(type));
     const start = await endsOf(admin, [...new Set(others.map((type) => topicOf(type, parts.topics)))]);
     const catchUp = await CatchUp.begin(admin, parts.topics.latest);
     return new Member(parts, options, handler, { offsets: new LocalOffsets(start), catchUp });

@@ -7,4 +7,6 @@ export interface KafkaBusOptions extends KafkaOptions {
   readonly partitions?: number;
   /** How long events of VMs are kept, in milliseconds. @default 7 days */
   readonly retentionMs?: number;
+  /** How long records of the audit are kept, in milliseconds. @default 90 days */
+  readonly auditRetentionMs?: number;
 }

@@ -1,7 +1,7 @@
 import { check, type Event } from '../../events/index.ts';
 import type { KafkaClient } from '../../kafka/client.ts';
 import { Sender } from '../../kafka/sender.ts';
-import { type Topics, topicOf } from './topics.ts';
+import { partitionsOf, type Topics, topicOf } from './topics.ts';
 import { toRecord } from './wire.ts';
 
 /** Publishes the events of a bus. */
@@ -25,7 +25,10 @@ export function createPublisher(client: KafkaClient, topics: Topics, partitions:
     async publish(events) {
       for (const event of events) check(event);
       await sender.send(
-        events.map((event) => ({ topic: topicOf(event.type, topics), record: toRecord(event, partitions) })),
+        events.map((event) => {
+          const topic = topicOf(event.type, topics);
+          return { topic, record: toRecord(event, partitionsOf(topic, topics, partitions)) };
+        }),
       );
     },
     close: () => sender.close(),

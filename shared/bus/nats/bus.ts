@@ -15,6 +15,7 @@ import { Sender } from '../../nats/sender.ts';
 import { bucketName, bucketStream, bucketSubject, ensureStream, eventStream } from '../../nats/streams.ts';
 import { type Bus, MAX_EVENT_BYTES, type Subscribe, type Subscription } from '../bus.ts';
 import { closedError } from '../closed.ts';
+import { readAudit } from './audited.ts';
 import { lastOf } from './feed.ts';
 import { Lags } from './lags.ts';
 import { subscribeLatest } from './latest.ts';
@@ -60,12 +61,16 @@ export async function natsBus(options: NatsBusOptions): Promise<NatsBus> {
 }
 
 async function ensureStreams(link: Link, names: Names, settings: ReturnType<typeof withDefaults>): Promise<void> {
-  const { storage, replicas, maxAgeMs, maxBytes } = settings;
+  const { storage, replicas, maxAgeMs, auditMaxAgeMs, maxBytes } = settings;
   const limits = { maxAgeMs, maxBytes, duplicateWindowMs: DUPLICATE_WINDOW_MS };
   const events = eventStream({ name: names.events, subject: names.all, storage, replicas, ...limits });
+  const audit = eventStream({
+    ...{ name: names.audit, subject: names.auditSubject, storage, replicas },
+    ...{ ...limits, maxAgeMs: auditMaxAgeMs },
+  });
   const places = bucketStream({ bucket: names.places, storage, replicas });
   const members = bucketStream({ bucket: names.members, storage, replicas, maxAgeMs: HEARTBEAT_KEPT_MS });
-  for (const stream of [events, places, members]) {
+  for (const stream of [events, audit, places, members]) {
     await patiently(BUS_ROLE, stream.name, () => ensureStream(link.jsm, stream));
   }
 }
@@ -150,6 +155,12 @@ function busOn({ link, names, partitions, sender, membership, watch, log }: BusP
           subscriptions.delete(opened);
         },
       };
+    },
+    async audited(query) {
+      if (closing !== undefined) throw closedError('audited');
+      return readAudit(link, names, query).catch((error) => {
+        throw refusalOf(BUS_ROLE, names.audit, error);
+      });
     },
     lag: () => lags.all,
     async claim(installation) {

@@ -22,7 +22,7 @@ export class Feed {
   readonly #options: FeedOptions;
   #consumer: PullConsumer | undefined;
   #name = '';
-  #start: PullConsumerOptions['start'] = 'last of each subject';
+  #start: number | 'last of each subject' = 'last of each subject';
   #closed = false;
   #begun = 0;
 

@@ -4,6 +4,7 @@
  */
 import { type Event, type EventType, partitionOf } from '../../events/index.ts';
 import { escapeToken, unescapeToken } from '../../nats/tokens.ts';
+import { AUDIT_TYPE } from '../audited.ts';
 
 /** The key in a subject; undefined if it has none: a foreign message may have a type and no key. */
 export function keyOfSubject(subject: string): string | undefined {
@@ -19,6 +20,9 @@ export interface Names {
   readonly places: string;
   /** The bucket of the members that are alive. */
   readonly members: string;
+  /** The stream of the audit, and its only subject. */
+  readonly audit: string;
+  readonly auditSubject: string;
   subject(event: Event): string;
   /** All subjects of events. */
   readonly all: string;
@@ -28,12 +32,17 @@ export interface Names {
 
 /** @param prefix letters, digits, `_` and `-` */
 export function namesOf(prefix: string, partitions: number): Names {
+  const auditSubject = `${prefix}_audit.${AUDIT_TYPE}`;
   return {
     events: `${prefix}_events`,
     places: `${prefix}_places`,
     members: `${prefix}_members`,
+    audit: `${prefix}_audit`,
+    auditSubject,
     subject: ({ type, partitionkey }) =>
-      `${prefix}.${partitionOf(partitionkey, partitions)}.${type}.${escapeToken(partitionkey)}`,
+      type === AUDIT_TYPE
+        ? auditSubject
+        : `${prefix}.${partitionOf(partitionkey, partitions)}.${type}.${escapeToken(partitionkey)}`,
     all: `${prefix}.>`,
     filter: (partition, type) => `${prefix}.${partition}.${type === undefined ? '>' : `${type}.*`}`,
   };

@@ -1,5 +1,6 @@
 /** The options of a bus on NATS, with their defaults. */
 import type { NatsKeeping, NatsServer } from '../../nats/options.ts';
+import { AUDIT_RETENTION_MS } from '../audited.ts';
 
 /** A bus on NATS. */
 export interface NatsBusOptions extends NatsServer, NatsKeeping {
@@ -7,6 +8,8 @@ export interface NatsBusOptions extends NatsServer, NatsKeeping {
   readonly partitions?: number;
   /** How long an event is kept, handled or not, in milliseconds. @default 7 days */
   readonly maxAgeMs?: number;
+  /** How long a record of the audit is kept, in milliseconds. @default 90 days */
+  readonly auditMaxAgeMs?: number;
   /** When the events take more bytes than this, the server drops the oldest, handled or not. @default 10 GB */
   readonly maxBytes?: number;
 }
@@ -23,7 +26,8 @@ export function withDefaults({
   replicas = 1,
   partitions = 16,
   maxAgeMs = 7 * DAY_MS,
+  auditMaxAgeMs = AUDIT_RETENTION_MS,
   maxBytes = 10_000_000_000,
 }: NatsBusOptions) {
-  return { prefix, storage, replicas, partitions, maxAgeMs, maxBytes };
+  return { prefix, storage, replicas, partitions, maxAgeMs, auditMaxAgeMs, maxBytes };
 }

@@ -30,7 +30,7 @@ export function fitting(schema: Schema): fc.Arbitrary<unknown> {
     case 'string':
       return schema.pattern
         ? fc.stringMatching(new RegExp(schema.pattern)).filter((s) => s.length <= (schema.maxLength ?? Infinity))
-        : fc.string({ maxLength: schema.maxLength ?? 64 });
+        : fc.string({ minLength: schema.minLength ?? 0, maxLength: schema.maxLength ?? 64 });
     case 'boolean':
       return fc.boolean();
     case 'integer':
