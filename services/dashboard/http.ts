@@ -4,14 +4,14 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '#shared/config/schema.ts';
 import { asksForTokens } from '#shared/config/sign-in.ts';
 import { TagalongError } from '#shared/errors.ts';
-import { coarse } from '#shared/policy/decide/coarse.ts';
+import { coarse, withoutNames } from '#shared/policy/decide/coarse.ts';
 import type { Explained } from '#shared/policy/decide/words.ts';
 import { mayUse } from '#shared/roles.ts';
 import { explainedFor } from '../runtime/explained-for.ts';
 import type { HttpSurface } from '../runtime/http.ts';
 import { ASSET_URLS, asset, IMPORT_MAP_HASH, page } from './assets.ts';
 import type { Record } from './record.ts';
-import { textOf, type Viewers } from './viewers.ts';
+import { type Opened, textOf, type Viewers } from './viewers.ts';
 import type { PageSettings } from './wire.ts';
 
 /** The dependencies of the routes. */
@@ -32,14 +32,23 @@ export interface DashboardRoutes {
  * - `GET /v1/dashboard/live`, `/v1/dashboard/past`: the same with users, for operators and admins
  * - `GET /dashboard/vms/:vm/explanation`, `/dashboard/decisions/:decision/explanation`, `/v1/dashboard/decisions/:decision/explanation`
  *
- * Routes outside of /v1 change nothing. They show users, and figures that tell where users are, only if the configuration allows it.
+ * Routes outside of /v1 change nothing. They show users, and figures that tell where users are, only if the configuration allows it; and
+ * no names of operators where people have to sign in.
  */
 export function registerDashboard(surface: HttpSurface, routes: DashboardRoutes): void {
   const { http, dashboard } = routes.config;
-  const usersForAll = !asksForTokens(http) || dashboard.users === 'everybody';
+  const signIn = asksForTokens(http);
+  const usersForAll = !signIn || dashboard.users === 'everybody';
   registerPages(surface, routes.config);
-  registerStates(surface, routes, ({ caller }) => usersForAll || mayUse(caller?.role, 'operate'));
-  registerExplanations(surface, routes, (explained) => (usersForAll ? explained : coarse(explained)));
+  registerStates(surface, routes, ({ caller }) => ({
+    users: usersForAll || mayUse(caller?.role, 'operate'),
+    // Names of operators are for people who have signed in.
+    names: !signIn || caller !== undefined,
+  }));
+  registerExplanations(surface, routes, (explained) => {
+    const shown = usersForAll ? explained : coarse(explained);
+    return signIn ? withoutNames(shown) : shown;
+  });
 }
 
 const OPEN = { config: { access: 'open' } } as const;
@@ -66,7 +75,7 @@ function registerPages({ app }: HttpSurface, { http, dashboard }: DashboardRoute
 function registerStates(
   { app }: HttpSurface,
   { record, viewers, now }: DashboardRoutes,
-  seesUsers: (request: FastifyRequest) => boolean,
+  sightOf: (request: FastifyRequest) => Pick<Opened, 'users' | 'names'>,
 ): void {
   const live = async (request: FastifyRequest, reply: FastifyReply) => {
     const { caller, ip } = request;
@@ -76,7 +85,7 @@ function registerStates(
     raw.setHeader('cache-control', 'no-store');
     raw.setHeader('x-content-type-options', 'nosniff');
     const opened = {
-      users: seesUsers(request),
+      ...sightOf(request),
       by: caller === undefined || caller.isShared ? ip : caller.name,
       hasSignedIn: caller !== undefined,
     };
@@ -97,7 +106,7 @@ function registerStates(
     return reply
       .header('cache-control', 'no-store')
       .type('application/json')
-      .send(textOf(picture, seesUsers(request)));
+      .send(textOf(picture, sightOf(request)));
   };
   app.get('/dashboard/live', OPEN, live);
   app.get('/v1/dashboard/live', READ, live);

@@ -23,8 +23,9 @@ export class Moves {
 
   /** Applies a migration event. A repeated event, or an event after the end, changes nothing. */
   apply(event: MigrationEvent): void {
-    const { migration, vm, from, to, atMs } = event.data;
-    const kept = this.#kept.get(migration) ?? this.#begin(migration, { vm, from, to, atMs });
+    const { migration, vm, from, to, atMs, orderedBy } = event.data;
+    const ordered = orderedBy === undefined ? {} : { orderedBy };
+    const kept = this.#kept.get(migration) ?? this.#begin(migration, { vm, from, to, atMs, ...ordered });
     const { view } = kept;
     if (view.outcome !== null) return;
     const next = after(view, event);
@@ -63,11 +64,14 @@ export class Moves {
     return [...this.#kept.values()].flatMap(({ steps }) => steps.findLast((step) => step.atMs <= atMs)?.view ?? []);
   }
 
-  #begin(migration: string, { vm, from, to, atMs }: Pick<MoveView, 'vm' | 'from' | 'to'> & { atMs: number }): Kept {
+  #begin(
+    migration: string,
+    { atMs, ...names }: Pick<MoveView, 'vm' | 'from' | 'to' | 'orderedBy'> & { atMs: number },
+  ): Kept {
     const nothing = { paths: [], sentBytes: 0, remainingBytes: null, rateBps: 0, subflows: 0, bytesByPath: {} };
     const open = { switchedAtMs: null, endedAtMs: null, outcome: null, because: '', figures: null };
     const kept: Kept = {
-      view: { migration, vm, from, to, orderedAtMs: atMs, phase: 'ordered', ...nothing, ...open },
+      view: { migration, ...names, orderedAtMs: atMs, phase: 'ordered', ...nothing, ...open },
       steps: [],
     };
     this.#kept.set(migration, kept);
@@ -96,6 +100,8 @@ function after(view: MoveView, event: MigrationEvent): MoveView | undefined {
 function ended(view: MoveView, event: EndFact): MoveView {
   const { atMs, figures } = event.data;
   const { outcome, because } = endOf(event);
+  const cancelledBy = event.type === 'migration.cancelled.v1' ? event.data.cancelledBy : undefined;
+  const cancelled = cancelledBy === undefined ? {} : { cancelledBy };
   const { durationMs, pauseMs, interruptionMs, degraded, bytes, bytesByPath, subflows } = figures;
   return {
     ...view,
@@ -109,5 +115,6 @@ function ended(view: MoveView, event: EndFact): MoveView {
     phase: outcome,
     outcome,
     because,
+    ...cancelled,
   };
 }

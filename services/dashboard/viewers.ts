@@ -29,6 +29,8 @@ export interface Source {
 export interface Opened {
   /** True if the viewer may see users and their positions. */
   readonly users: boolean;
+  /** True if the viewer may see who ordered a move. */
+  readonly names: boolean;
   /** The token of a viewer who has signed in, otherwise the address. */
   readonly by: string;
   readonly hasSignedIn: boolean;
@@ -71,8 +73,8 @@ export function createViewers(source: Source): Viewers {
     }
   };
   const send = (viewer: Viewer, changes: Line, lines: Map<string, string>) => {
-    const kind = `${viewer.fresh} ${viewer.users}`;
-    const text = lines.get(kind) ?? textOf(viewer.fresh ? source.picture() : changes, viewer.users);
+    const kind = `${viewer.fresh} ${viewer.users} ${viewer.names}`;
+    const text = lines.get(kind) ?? textOf(viewer.fresh ? source.picture() : changes, viewer);
     lines.set(kind, text);
     viewer.fresh = false;
     if (viewer.response.write(text)) return;
@@ -114,9 +116,20 @@ export function createViewers(source: Source): Viewers {
   };
 }
 
-/** A line as text. @param users false leaves out users and their positions */
-export function textOf(line: Line, users: boolean): string {
-  const { users: _, positions: __, ...rest } = line;
+/** A line as text, without users and their positions, and without names of operators, for viewers who may not see them. */
+export function textOf(line: Line, { users, names }: Pick<Opened, 'users' | 'names'>): string {
+  const named = names ? line : withoutNames(line);
+  if (users) return `${JSON.stringify(named)}\n`;
+  const { users: _, positions: __, ...rest } = named;
   const { left: ___, ...others } = rest as typeof rest & { left?: unknown };
-  return `${JSON.stringify(users ? line : others)}\n`;
+  return `${JSON.stringify(others)}\n`;
+}
+
+function withoutNames(line: Line): Line {
+  const { moves, decisions } = line;
+  return {
+    ...line,
+    ...(moves && { moves: moves.map(({ orderedBy: _, cancelledBy: __, ...move }) => move) }),
+    ...(decisions && { decisions: decisions.map(({ orderedBy: _, ...decision }) => decision) }),
+  };
 }

@@ -44,6 +44,9 @@ export interface MoveView {
   readonly outcome: Outcome | null;
   /** Why the move failed, or who cancelled it. */
   readonly because: string;
+  /** Who ordered it, or the drain that caused it. Absent: the policy, or the viewer has not signed in. */
+  readonly orderedBy?: string;
+  readonly cancelledBy?: string;
   /** The figures of the move; null before its end. */
   readonly figures: Pick<Figures, 'durationMs' | 'pauseMs' | 'interruptionMs' | 'degraded'> | null;
 }
@@ -58,6 +61,8 @@ export interface DecisionView {
   readonly to: string;
   readonly reason: string;
   readonly source: DecisionSource;
+  /** Who ordered it, or the drain that caused it. Absent: the policy, or the viewer has not signed in. */
+  readonly orderedBy?: string;
 }
 
 /** A user's number in pictures and changes, pseudonym, and VMs. */

@@ -1,3 +1,4 @@
+import { orderedBy } from '../runtime/audit.ts';
 import type { HttpSurface } from '../runtime/http.ts';
 import type { MigratorService } from './service.ts';
 
@@ -15,8 +16,8 @@ export function registerMigrator({ app, health }: HttpSurface, migrator: Migrato
   app.delete<{ Params: { migration: string } }>(
     '/v1/migrations/:migration',
     { config: { access: 'operate' } },
-    async ({ params }, reply) => {
-      const migration = await migrator.cancel(params.migration, 'operator');
+    async ({ params, caller }, reply) => {
+      const migration = await migrator.cancel(params.migration, 'operator', orderedBy(caller));
       return reply.code(202).send({ migration });
     },
   );

@@ -30,6 +30,8 @@ export interface MigrationStatus {
   readonly bytes: number;
   readonly rounds: number;
   readonly acceptedAtMs: number;
+  /** Who ordered it, or the drain that caused it; null: the policy, or a caller without a name. */
+  readonly orderedBy: string | null;
 }
 
 /** The running migrator. */
@@ -43,10 +45,11 @@ export interface MigratorService {
   /**
    * Cancels a migration, on behalf of `by`.
    * @param name of the migration, or of the VM that moves
+   * @param operator the name of the operator
    * @returns the migration's id
    * @throws TagalongError MIGRATION_UNKNOWN, HELD_ELSEWHERE, MIGRATION_PAST_CANCEL
    */
-  cancel(name: string, by: string): Promise<string>;
+  cancel(name: string, by: string, operator?: string): Promise<string>;
   /** Decisions that were refused since the start, because placement did not make them. */
   readonly refused: number;
   /** The migrations that have not ended; none where this process is not the leader. */
@@ -111,14 +114,14 @@ export function createMigrator(options: MigratorOptions): MigratorService {
     get refused() {
       return check.refused;
     },
-    cancel: (name, by) =>
+    cancel: (name, by, operator) =>
       service.work((core) => {
         if (!steps.isLeader)
           throw new TagalongError(
             'HELD_ELSEWHERE',
             'this migrator is not the leader; send the request to the migrator that is',
           );
-        return core.cancel(name, by, service.nowMs());
+        return core.cancel(name, by, service.nowMs(), operator);
       }),
     status: () => statusOf(service.core),
     get busy() {
@@ -129,8 +132,8 @@ export function createMigrator(options: MigratorOptions): MigratorService {
 }
 
 function statusOf({ live }: Migrations): MigrationStatus[] {
-  return [...live.values()].map(({ state, migration: { id, vm, from, to, measured, acceptedAtMs } }) => ({
+  return [...live.values()].map(({ state, migration: { id, vm, from, to, measured, acceptedAtMs, orderedBy = null } }) => ({
     ...{ migration: id, vm, from, to, state },
-    ...{ bytes: measured.bytes, rounds: measured.rounds, acceptedAtMs },
+    ...{ bytes: measured.bytes, rounds: measured.rounds, acceptedAtMs, orderedBy },
   }));
 }

@@ -1,6 +1,6 @@
 /** An operator may pause the moves to better sites. The order is one record in the store, which every placement reads. */
 import Type, { type Static } from 'typebox';
-import { closed, recordKind } from '#shared/store/records.ts';
+import { closed, recordKind, Text } from '#shared/store/records.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { getRecord, isUnreadable, updateRecord } from '#shared/store/update.ts';
@@ -9,6 +9,8 @@ const StoredAutomation = Type.Object(
   {
     /** True: only VMs whose home is lost are moved, and those that an operator moves. */
     paused: Type.Boolean(),
+    /** Who ordered it. */
+    by: Type.Optional(Text),
   },
   closed,
 );
@@ -23,9 +25,10 @@ export const AUTOMATION_RECORD = recordKind({
   kind: 'automation',
   keys: AUTOMATION_KEY,
   owner: 'placement',
-  version: 1,
+  version: 2,
   schema: StoredAutomation,
-  upgrade: { 0: (old) => old },
+  // Version 1 does not say who ordered it.
+  upgrade: { 0: (old) => old, 1: (old) => old },
 });
 
 /**
@@ -37,14 +40,14 @@ export async function readAutomation(store: Store): Promise<Automation> {
 }
 
 /**
- * True if automatic moves are paused; undefined if the record cannot be read. It is set aside then.
+ * The last order about automatic moves; undefined if the record cannot be read. It is set aside then.
  * @throws TagalongError of the store
  */
-export async function loadAutomation(store: Store, setAside: SetAside): Promise<boolean | undefined> {
+export async function loadAutomation(store: Store, setAside: SetAside): Promise<Automation | undefined> {
   try {
-    const { paused } = await readAutomation(store);
+    const automation = await readAutomation(store);
     setAside.release(AUTOMATION_KEY);
-    return paused;
+    return automation;
   } catch (error) {
     if (!isUnreadable(error)) throw error;
     setAside.add(AUTOMATION_RECORD, AUTOMATION_KEY, error);

@@ -2,6 +2,7 @@ import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { TagalongError } from '#shared/errors.ts';
 import { Name } from '#shared/events/bounds.ts';
+import { orderedBy } from '../runtime/audit.ts';
 import { explainedFor } from '../runtime/explained-for.ts';
 import type { HttpSurface } from '../runtime/http.ts';
 import type { PlacementService } from './service.ts';
@@ -28,17 +29,17 @@ export function registerPlacement({ app, health }: HttpSurface, placement: Place
   app.post<{ Params: { vm: string }; Body: unknown }>(
     '/v1/vms/:vm/moves',
     { config: { access: 'operate' } },
-    async ({ params, body }, reply) => {
+    async ({ params, body, caller }, reply) => {
       const to = (body as { to?: unknown } | null)?.to;
       if (!isSiteName.Check(to)) throw new TagalongError('EVENT_INVALID', 'to: must be the name of a site');
-      await placement.order(params.vm, to as string);
+      await placement.order(params.vm, to as string, orderedBy(caller));
       return reply.code(202).send({ vm: params.vm, to });
     },
   );
-  app.put<{ Body: unknown }>('/v1/automation', { config: { access: 'operate' } }, async ({ body }, reply) => {
+  app.put<{ Body: unknown }>('/v1/automation', { config: { access: 'operate' } }, async ({ body, caller }, reply) => {
     const paused = (body as { paused?: unknown } | null)?.paused;
     if (typeof paused !== 'boolean') throw new TagalongError('EVENT_INVALID', 'paused: must be true or false');
-    await placement.pause(paused);
+    await placement.pause(paused, orderedBy(caller));
     return reply.code(202).send({ paused });
   });
 }

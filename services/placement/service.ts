@@ -47,16 +47,17 @@ export interface PlacementService {
   ready(): true | string;
   /**
    * Moves a VM on an operator's order.
+   * @param orderedBy the operator's name
    * @throws TagalongError VM_UNKNOWN, HELD_ELSEWHERE, SITE_UNKNOWN, MOVE_REFUSED, STORE_RECORD_UNREADABLE, VM_SET_ASIDE
    */
-  order(vm: string, to: string): Promise<void>;
+  order(vm: string, to: string, orderedBy?: string): Promise<void>;
   /** Why a VM is where it is. @throws TagalongError VM_UNKNOWN, HELD_ELSEWHERE */
   explain(vm: string): Promise<Explained>;
   /**
    * Pauses automatic moves, or resumes them: here at once, in other processes within seconds. The order is stored.
    * @throws TagalongError STORE_CONFLICT, STORE_RECORD_UNREADABLE
    */
-  pause(paused: boolean): Promise<void>;
+  pause(paused: boolean, orderedBy?: string): Promise<void>;
   /** The stays of users at each site, with the sites before and after: learned from the users of all placements. */
   stays(): SiteStays[];
   /** The sites, and the VMs that this process holds. */
@@ -122,12 +123,12 @@ export function createPlacement(options: PlacementOptions): PlacementService {
       await service.stop();
     },
     ready: () => service.ready(),
-    order: (vm, to) => order(host, vm, to),
+    order: (vm, to, orderedBy) => order(host, vm, to, orderedBy),
     explain: (vm) => explain(host, vm),
-    async pause(paused) {
-      await writeAutomation(store, { paused });
-      await service.work((core) => core.pause(paused, service.nowMs()));
-      log.info({ paused }, 'automatic moves');
+    async pause(paused, by) {
+      await writeAutomation(store, { paused, ...(by !== undefined && { by }) });
+      await service.work((core) => core.pause(paused, service.nowMs(), by));
+      log.info({ paused, by }, 'automatic moves');
     },
     stays: () => service.core.forecast.summary(service.nowMs()),
     status: () => statusOf(service.core, { held: [...service.held], of: partitions }),
@@ -163,17 +164,22 @@ function watchSharedValues({ service, steps: { corrections, automation } }: Host
   );
   automation.watch(() =>
     service.attempt(async (core) => {
-      const paused = await automation.read();
-      if (paused !== undefined && paused !== core.paused) core.pause(paused, service.nowMs());
+      const stored = await automation.read();
+      if (stored !== undefined && stored.paused !== core.paused) core.pause(stored.paused, service.nowMs(), stored.by);
     }),
   );
 }
 
-async function order({ service, quarantine, partitions }: Host, vm: string, to: string): Promise<void> {
+async function order(
+  { service, quarantine, partitions }: Host,
+  vm: string,
+  to: string,
+  orderedBy: string | undefined,
+): Promise<void> {
   await service.work((core) => {
     refuseElsewhere(vm, service.held, partitions);
     quarantine.refuseSetAside(vm);
-    core.order(vm, to, service.nowMs());
+    core.order(vm, to, service.nowMs(), orderedBy);
   });
   // The decision itself may have been refused by bus or store.
   quarantine.refuseSetAside(vm);

@@ -5,6 +5,8 @@ export interface PlacementStatus {
   readonly policy: string;
   /** True: an operator has paused automatic moves. */
   readonly paused: boolean;
+  /** Who paused them; null: nobody, or a caller without a name. */
+  readonly pausedBy: string | null;
   /** The partitions whose VMs are listed, and how many there are in all. */
   readonly partitions: { readonly held: readonly number[]; readonly of: number };
   readonly sites: readonly {
@@ -14,6 +16,8 @@ export interface PlacementStatus {
     readonly vms: number;
     readonly inbound: number;
     readonly draining: boolean;
+    /** Who ordered that it drains; null: nobody, or a caller without a name. */
+    readonly drainedBy: string | null;
   }[];
   readonly vms: readonly {
     readonly vm: string;
@@ -24,6 +28,8 @@ export interface PlacementStatus {
     /** The destination, while the VM moves. */
     readonly movingTo: string | null;
     readonly migration: string | null;
+    /** Who ordered the move, or the drain that caused it; null: the policy, or a caller without a name. */
+    readonly orderedBy: string | null;
     /** True: its home sends no heartbeats; the site was removed, or never existed. */
     readonly stranded: boolean;
   }[];
@@ -34,9 +40,13 @@ export function statusOf(core: Placement, partitions: PlacementStatus['partition
   return {
     policy: core.policy.name,
     paused: core.paused,
+    pausedBy: (core.paused && core.pausedBy) || null,
     partitions,
     sites: core.sites.list
-      .map(({ id, slots, homes, inbound, draining }) => ({ site: id, slots, vms: homes.size, inbound, draining }))
+      .map(({ id, slots, homes, inbound, draining, drainedBy = null }) => ({
+        ...{ site: id, slots, vms: homes.size, inbound, draining },
+        drainedBy: draining ? drainedBy : null,
+      }))
       .sort((a, b) => (a.site < b.site ? -1 : 1)),
     vms: [...core.vms.values()]
       .map(({ id, home, state, reason, sessions, context }) => ({
@@ -47,6 +57,7 @@ export function statusOf(core: Placement, partitions: PlacementStatus['partition
         users: sessions.length,
         movingTo: context.move?.to ?? null,
         migration: context.move?.decision ?? null,
+        orderedBy: context.move?.orderedBy ?? null,
         stranded: home.index < 0,
       }))
       .sort((a, b) => (a.vm < b.vm ? -1 : 1)),

@@ -31,7 +31,7 @@ import type { Outbox } from '../runtime/outbox.ts';
 import { readQuota } from '../runtime/read-quota.ts';
 import { SharedValue } from '../runtime/shared-value.ts';
 import type { Assignment, Changes, Steps, Written } from '../runtime/steps.ts';
-import { loadAutomation } from './automation.ts';
+import { type Automation, loadAutomation } from './automation.ts';
 import { addLessons, type Corrections, loadCorrections } from './corrections.ts';
 import { keyOf, VM_PREFIX } from './keys.ts';
 import { MoveProof } from './move-proof.ts';
@@ -100,8 +100,8 @@ export interface PlacementStepsOptions {
 export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm> {
   /** The corrections of the paths between sites that all processes have learned from moves. */
   readonly corrections: SharedValue<Corrections>;
-  /** True if an operator has paused automatic moves; undefined: the record cannot be read. */
-  readonly automation: SharedValue<boolean | undefined>;
+  /** The last order about automatic moves; undefined: the record cannot be read. */
+  readonly automation: SharedValue<Automation | undefined>;
   readonly #options: PlacementStepsOptions;
   /** The trace context of each VM's last position, where its sender traces. */
   readonly #contexts = new RecentMap<string>(MIN_CONTEXTS);
@@ -132,7 +132,7 @@ export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm>
   /** Reads the VMs of the assigned partitions, and of all other VMs the moves under way. */
   async load({ partitions: mine }: Assignment): Promise<(present: Placement) => Placement> {
     const corrections = await this.corrections.read();
-    const paused = await this.automation.read();
+    const automation = await this.automation.read();
     const kept = await this.#options.outbox.load(mine.map((partition) => `${partition}/`));
     const remote = await this.#readRemoteContexts(mine);
     const forecast = await loadForecast(this.#options.store, this.#options.setAside);
@@ -147,7 +147,8 @@ export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm>
       // The sites first: an evaluation needs all of them.
       for (const fact of present.sites.facts()) core.apply(fact, nowMs);
       applyCorrections(core, corrections);
-      core.pause(paused ?? present.paused, nowMs);
+      const { paused, by } = automation ?? { paused: present.paused, by: present.pausedBy };
+      core.pause(paused, nowMs, by);
       for (const { value } of kept) core.restore(reviveVm(value, core.sites));
       this.#restoreRemoteMoves(core, remote, mine);
       core.resume(nowMs);

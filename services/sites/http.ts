@@ -6,6 +6,7 @@ import { TagalongError } from '#shared/errors.ts';
 import { VmRetired } from '#shared/events/index.ts';
 import type { Hosts } from '#shared/hypervisor/hosts.ts';
 import { bodyReader, unfit } from '../ingest/body.ts';
+import { orderedBy } from '../runtime/audit.ts';
 import type { HttpSurface } from '../runtime/http.ts';
 import { apartWarnings } from './apart.ts';
 import { refuseUnconfirmed } from './confirmation.ts';
@@ -138,11 +139,11 @@ export function registerSites(
   app.post<{ Params: { site: string }; Body: unknown }>(
     '/v1/sites/:site/drain',
     { config: { access: 'operate' } },
-    async ({ params, body }, reply) => {
+    async ({ params, body, caller }, reply) => {
       const { draining, force, confirm } = readDrain(body);
       const site = sites.list().find((one) => one.site === params.site);
       if (draining && site !== undefined) await refuseUnconfirmedDrain(site, confirm);
-      await siteReporter.drain(params.site, draining, force);
+      await siteReporter.drain(params.site, draining, force, orderedBy(caller));
       return reply.code(202).send({ site: params.site, draining });
     },
   );

@@ -1,15 +1,16 @@
 /** The stored records that say whether a site drains and where a VM runs. The declared sites are in `records.ts`. */
 import Type, { type Static } from 'typebox';
-import { closed, Name, recordKind } from '#shared/store/records.ts';
+import { closed, Name, recordKind, Text } from '#shared/store/records.ts';
 
 /** The kind of the record that says whether an operator drains a site. */
 export const DRAIN_RECORD = recordKind({
   kind: 'site',
   keys: 'agent/site/<site>',
   owner: 'migrator',
-  version: 1,
-  schema: Type.Object({ draining: Type.Boolean() }, closed),
-  upgrade: { 0: (old) => old },
+  version: 2,
+  schema: Type.Object({ draining: Type.Boolean(), by: Type.Optional(Text) }, closed),
+  // Version 1 does not say who ordered it.
+  upgrade: { 0: (old) => old, 1: (old) => old },
 });
 
 /** The key of the record that says whether a site drains. */

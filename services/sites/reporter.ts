@@ -28,9 +28,10 @@ export interface SiteReporter {
    * Sets whether VMs have to leave a site. The leader publishes it at once; if this process is not the leader, the leader publishes
    * it with its next heartbeat.
    * @param force true: drain even the last site that is open
+   * @param by who orders it
    * @throws TagalongError SITE_UNKNOWN, LAST_OPEN_SITE, STORE_RECORD_UNREADABLE
    */
-  drain(site: string, draining: boolean, force?: boolean): Promise<void>;
+  drain(site: string, draining: boolean, force?: boolean, by?: string): Promise<void>;
   /** True if VMs have to leave a site: by the last order of an operator, else by its declaration. Any process may ask. */
   isDraining(site: SiteConfig): Promise<boolean>;
   /** Adds its health. The routes of the sites are in `http.ts`. */
@@ -106,7 +107,7 @@ class Heartbeats implements SiteReporter {
     await Promise.all(sites.list().map(async (site) => bus.publish(await this.#report(site))));
   }
 
-  async drain(name: string, on: boolean, force = false): Promise<void> {
+  async drain(name: string, on: boolean, force = false, by?: string): Promise<void> {
     const { bus, store, sites } = this.#options;
     const site = sites.list().find((other) => other.site === name);
     if (site === undefined) throw new TagalongError('SITE_UNKNOWN', unknownSite(name, this.#names()));
@@ -118,13 +119,20 @@ class Heartbeats implements SiteReporter {
         `${name} is the last open site, so its VMs have nowhere to go; end the drain of another site, or force this one with "force": true (--force)`,
       );
     }
-    await updateRecord(store, DRAIN_RECORD, drainKey(name), () => ({ value: { draining: on } }));
-    this.#log.info({ site: name, draining: on }, 'draining set');
+    await updateRecord(store, DRAIN_RECORD, drainKey(name), () => ({
+      value: { draining: on, ...(by !== undefined && { by }) },
+    }));
+    this.#log.info({ site: name, draining: on, by }, 'draining set');
     if (this.#subscription !== undefined) await bus.publish(await this.#report(site));
   }
 
-  async isDraining({ site, draining }: SiteConfig): Promise<boolean> {
-    return (await this.#stored(site))?.draining ?? draining;
+  async isDraining(site: SiteConfig): Promise<boolean> {
+    return (await this.#drainOf(site)).draining;
+  }
+
+  /** Whether a site drains, and by whose order. */
+  async #drainOf({ site, draining }: SiteConfig): Promise<{ readonly draining: boolean; readonly by?: string }> {
+    return (await this.#stored(site)) ?? { draining };
   }
 
   registerHttp({ health }: HttpSurface): void {
@@ -155,7 +163,7 @@ class Heartbeats implements SiteReporter {
   async #report(config: SiteConfig): Promise<Event[]> {
     const { clock, hosts } = this.#options;
     const { site, lat, lon, slots, uplinks } = config;
-    const [vms, draining] = await Promise.all([hosts.vmsAt(site), this.isDraining(config)]);
+    const [vms, { draining, by }] = await Promise.all([hosts.vmsAt(site), this.#drainOf(config)]);
     // A site that was removed while its heartbeat was prepared must not come back by it.
     if (vms === undefined || !this.#names().includes(site)) return [];
     const atMs = Math.round(clock.now());
@@ -167,6 +175,7 @@ class Heartbeats implements SiteReporter {
       slots,
       vms: [...vms],
       draining,
+      ...(draining && by !== undefined && { drainedBy: by }),
       uplinks: uplinks.map(({ provider, rateBps }) => ({ provider, rateBps })),
     };
     const id = `site:${site}:${atMs}:${this.#beginning}:${this.#beats++}`;

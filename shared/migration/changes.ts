@@ -103,7 +103,8 @@ export const undoBecauseOfStep: Change = (draft, { event }) => {
 };
 /** An operator or the policy cancels the migration. */
 export const undoBecauseCancelled: Change = (draft, { event }) => {
-  draft.undo = { by: (event as EventOf<'cancel'>).by };
+  const { by, name } = event as EventOf<'cancel'>;
+  draft.undo = name === undefined ? { by } : { by, name };
 };
 /** The migration goes forward after all. */
 export const clearUndo: Change = (draft) => {

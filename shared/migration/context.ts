@@ -14,6 +14,8 @@ export interface Migration {
   readonly from: string;
   readonly to: string;
   readonly spec: VmSpec;
+  /** Who ordered the move, or the drain that caused it. */
+  readonly orderedBy?: string;
   readonly paths: readonly string[];
   readonly acceptedAtMs: number;
   readonly startedAtMs: number | null;
@@ -30,7 +32,10 @@ export interface Migration {
   readonly clientGapMs: number | null;
   readonly switched: boolean;
   /** Why it is being undone. */
-  readonly undo: { readonly by: string } | { readonly code: string; readonly reason: string } | null;
+  readonly undo:
+    | { readonly by: string; readonly name?: string }
+    | { readonly code: string; readonly reason: string }
+    | null;
   /** How often the present state has asked or tried again without progress. */
   readonly retries: number;
   /** The site where the VM runs, if the migration ended otherwise than planned. */
@@ -60,7 +65,7 @@ export type MigrationEvent =
       readonly onlyForward?: boolean;
       readonly measured: Measured;
     }
-  | { readonly type: 'cancel'; readonly atMs: number; readonly by: string }
+  | { readonly type: 'cancel'; readonly atMs: number; readonly by: string; readonly name?: string }
   | { readonly type: 'overdue'; readonly atMs: number }
   | { readonly type: 'restarted'; readonly atMs: number };
 

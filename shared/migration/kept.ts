@@ -30,6 +30,7 @@ const KeptMigration = Type.Object(
         from: Name,
         to: Name,
         spec: StoredSpec,
+        orderedBy: Type.Optional(Text),
         paths: Type.Array(Name),
         acceptedAtMs: Ms,
         startedAtMs: orNull(Ms),
@@ -43,7 +44,7 @@ const KeptMigration = Type.Object(
         clientGapMs: orNull(Amount),
         switched: Type.Boolean(),
         undo: orNull(
-          Type.Union([Type.Object({ by: Text }, closed), Type.Object({ code: Text, reason: Text }, closed)]),
+          Type.Union([Type.Object({ by: Text, name: Type.Optional(Text) }, closed), Type.Object({ code: Text, reason: Text }, closed)]),
         ),
         retries: Count,
         runsAt: Name,
@@ -62,13 +63,15 @@ export const MIGRATION_RECORD = recordKind({
   kind: 'migration',
   keys: 'migrator/vm/<VM>',
   owner: 'migrator',
-  version: 1,
+  version: 2,
   schema: KeptMigration,
-  upgrade: { 0: fromVersion0 },
+  // Version 1 does not say who ordered or cancelled the move.
+  upgrade: { 0: fromVersion0, 1: (old) => old },
 });
 
 /** Converts a migration to its stored shape. */
 export function keepMigration({ state, migration }: KeptRecord): KeptMigration {
+  const { orderedBy } = migration;
   return {
     state,
     migration: {
@@ -78,6 +81,7 @@ export function keepMigration({ state, migration }: KeptRecord): KeptMigration {
       from: migration.from,
       to: migration.to,
       spec: migration.spec,
+      ...(orderedBy !== undefined && { orderedBy }),
       paths: migration.paths as string[],
       acceptedAtMs: migration.acceptedAtMs,
       startedAtMs: migration.startedAtMs,

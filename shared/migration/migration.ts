@@ -12,6 +12,7 @@ export function newMigration(decided: Data<'placement.decided.v1'>, paths: reado
     from: decided.from,
     to: decided.to,
     spec: decided.spec!,
+    ...(decided.orderedBy !== undefined && { orderedBy: decided.orderedBy }),
     paths,
     acceptedAtMs: decided.atMs,
     startedAtMs: null,
@@ -49,7 +50,7 @@ export function withoutOversized(migration: Migration): Migration {
   const size = (figure: number) => Math.min(Math.max(figure, 0), Number.MAX_SAFE_INTEGER) || 0;
   const texts =
     undo &&
-    ('by' in undo ? { by: truncated(undo.by) } : { code: truncated(undo.code), reason: truncated(undo.reason) });
+    ('by' in undo ? { ...undo, by: truncated(undo.by) } : { code: truncated(undo.code), reason: truncated(undo.reason) });
   return {
     ...migration,
     spec: {

@@ -116,10 +116,11 @@ export class Migrations implements Core<MigrationsOutput> {
   /**
    * Cancels a migration for an operator.
    * @param name of the migration, or of the VM that moves
+   * @param operator the name of the operator
    * @returns the migration's id
    * @throws TagalongError MIGRATION_UNKNOWN, or MIGRATION_PAST_CANCEL from the switch-over on
    */
-  cancel(name: string, by: string, atMs: number): string {
+  cancel(name: string, by: string, atMs: number, operator?: string): string {
     const record = this.#live.get(name) ?? this.#byVm.get(name);
     const id = record?.migration.id;
     if (record === undefined || id === undefined || !this.#live.has(id)) {
@@ -134,7 +135,7 @@ export class Migrations implements Core<MigrationsOutput> {
         `${id} is switching over and can no longer be cancelled; wait until it ends`,
       );
     }
-    this.#send(record, { type: 'cancel', atMs, by });
+    this.#send(record, { type: 'cancel', atMs, by, ...(operator !== undefined && { name: operator }) });
     return id;
   }
 

@@ -16,8 +16,8 @@ export interface OutgoingEvent {
 }
 
 /** The fields that identify a migration in each event. */
-function names({ id, vm, from, to }: Migration) {
-  return { migration: id, vm, from, to };
+function names({ id, vm, from, to, orderedBy }: Migration) {
+  return orderedBy === undefined ? { migration: id, vm, from, to } : { migration: id, vm, from, to, orderedBy };
 }
 
 /** The measured costs of a migration that ends now. A gap that clients measured replaces the hypervisor's estimate. */
@@ -105,11 +105,16 @@ export function toEvent(
         fact: { type: 'migration.completed.v1', data: { ...common, figures: figures(migration, atMs) } },
       };
     case 'cancelled': {
-      const by = foreignText(undo && 'by' in undo ? undo.by : 'unknown', MAX_REASON);
+      const cancel = undo && 'by' in undo ? undo : { by: 'unknown' };
+      const by = foreignText(cancel.by, MAX_REASON);
+      const name = 'name' in cancel ? { cancelledBy: cancel.name } : {};
       return {
         id: endId,
         decidedAtMs,
-        fact: { type: 'migration.cancelled.v1', data: { ...common, phase, by, figures: figures(migration, atMs) } },
+        fact: {
+          type: 'migration.cancelled.v1',
+          data: { ...common, phase, by, ...name, figures: figures(migration, atMs) },
+        },
       };
     }
     case 'failed': {

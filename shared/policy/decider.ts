@@ -107,26 +107,35 @@ export class Decider {
     this.#parts.relations.each(({ vm, atMs }) => this.evaluate(vm, atMs));
   }
 
-  /** Sends an event to the VM's machine, and collects its decisions. @returns true if the state changed */
-  send(vm: Vm, event: MachineEvent): boolean {
+  /**
+   * Sends an event to the VM's machine, and collects its decisions.
+   * @param operator the name of the operator who ordered it
+   * @returns true if the state changed
+   */
+  send(vm: Vm, event: MachineEvent, operator?: string): boolean {
     const { traffic, output } = this.#parts;
     const before = vm.state;
     const { state, context, actions } = this.#step(before, vm.context, event);
+    let orderedBy: string | undefined;
     // All other actions change the context only.
     for (const action of actions) {
-      if (action.type === 'decide') this.decide(vm, action.params, context.seq, event.atMs);
+      if (action.type !== 'decide') continue;
+      orderedBy = ordererOf(vm, action.params, operator);
+      this.decide(vm, action.params, context.seq, event.atMs, orderedBy);
     }
-    if (context.move !== null && vm.context.move === null) traffic.add({ ...context.move, vm: vm.id, spec: vm.spec });
+    const begins = context.move !== null && vm.context.move === null;
+    if (begins) traffic.add({ ...context.move, vm: vm.id, spec: vm.spec });
     vm.state = state;
-    vm.context = context;
+    vm.context =
+      begins && orderedBy !== undefined ? { ...context, move: { ...context.move, orderedBy } } : context;
     output.change(vm);
     return state !== before;
   }
 
   /** Collects a decision. Called while the VM is still in the state in which it decided. */
-  decide(vm: Vm, params: DecideParams, seq: number, atMs: number): void {
+  decide(vm: Vm, params: DecideParams, seq: number, atMs: number, orderedBy?: string): void {
     const why = this.explanation(vm, atMs, params.reason, this.#parts.settings.explains);
-    this.#parts.output.decisions.push(decisionEvent(vm, params, seq, atMs, why));
+    this.#parts.output.decisions.push(decisionEvent(vm, params, seq, atMs, why, orderedBy));
     if (params.verdict !== 'stay') this.#parts.relations.moved(vm.id, atMs);
     if (params.choice !== undefined) vm.movesAtMs = [...movesInLastHour(vm, atMs), atMs];
   }
@@ -147,4 +156,11 @@ export class Decider {
     // An earlier deadline stays, and finds nothing due. This is cheaper than a change of the agenda at every evaluation.
     if (nextMs < vm.wakeAtMs || vm.wakeAtMs <= vm.nowMs) this.agenda.set(vm, nextMs);
   }
+}
+
+/** Who ordered a move: the operator, or whoever ordered that the home drains; undefined: the policy, or somebody without a name. */
+function ordererOf({ home }: Vm, { verdict, source, reason }: DecideParams, operator?: string): string | undefined {
+  if (verdict !== 'move') return undefined;
+  if (source === 'operator') return operator;
+  return reason === 'home-draining' ? home.drainedBy : undefined;
 }

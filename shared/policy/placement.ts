@@ -43,6 +43,8 @@ export class Placement implements Core<PlacementOutput> {
   readonly policy: AnyPolicy;
   /** True: no VM moves to a better site. Evacuations and operators' orders continue. */
   paused = false;
+  /** Who paused them, or resumed them. */
+  pausedBy: string | undefined;
   /** The forecast of stays at each site, learned from all users. */
   readonly forecast: Forecast;
   readonly #ended = new EndedStays();
@@ -185,25 +187,27 @@ export class Placement implements Core<PlacementOutput> {
 
   /**
    * Carries out an operator's order to move a VM. The next `drain` has the decision.
+   * @param orderedBy the operator's name
    * @throws TagalongError VM_UNKNOWN, SITE_UNKNOWN, or MOVE_REFUSED with the filter that refuses it
    */
-  order(vmId: string, siteId: string, nowMs: number): void {
+  order(vmId: string, siteId: string, nowMs: number, orderedBy?: string): void {
     const vm = this.#vmTable.known(vmId);
     const site = this.sites.known(siteId);
     refuseUnmovable(vm, siteId);
     const { choice, rejected } = this.#evaluator.order(vm, site, nowMs);
     if (rejected !== undefined) throw refusedBy(rejected, vmId, siteId);
     vm.nowMs = Math.max(vm.nowMs, nowMs);
-    this.#decider.send(vm, { type: 'ordered', atMs: vm.nowMs, choice });
+    this.#decider.send(vm, { type: 'ordered', atMs: vm.nowMs, choice }, orderedBy);
     vm.reason = choice.reason;
     this.#decider.schedule(vm);
     this.#decider.evaluateRelated();
   }
 
-  /** Pauses moves to better sites, or resumes them; on resuming every VM is evaluated. */
-  pause(paused: boolean, nowMs: number): void {
+  /** Pauses moves to better sites, or resumes them; on resuming every VM is evaluated. @param by who ordered it */
+  pause(paused: boolean, nowMs: number, by?: string): void {
     const resumes = this.paused && !paused;
     this.paused = paused;
+    this.pausedBy = by;
     if (resumes) this.#decider.evaluateAll(this.#vmTable.vms.values(), nowMs);
   }
 

@@ -127,6 +127,7 @@ onBrowser('the dashboard', (withPage) => {
       await expect.poll(() => page.textContent('#sign'), PATIENTLY).toBe('Sign out');
       expect(await page.getAttribute('#sign', 'title')).toBe('Signed in as wall (viewer)');
       await scene.ask('POST', '/v1/vms/desk-1/moves', { to: 'east' });
+      await expect.poll(() => page.textContent('#decisions'), PATIENTLY).toContain('ordered by http.token');
       for (const [name, shown] of [
         ['desk-1', '#chosen dl'],
         ['west', '#chosen .load'],

@@ -23,6 +23,7 @@ export function explanationText(
     // Users whose last position is recent enough to count; `status` shows all attached users.
     ['active users', `${sessions}${sessions === 0 ? '' : `; the oldest position is ${duration(oldestFixAgeMs)} old`}`],
     ['expected stay', duration(expectedStayMs)],
+    ...orderFact(explained),
     ...lastMoveFact(explained),
     ...affinityFacts(explained),
   ];
@@ -61,10 +62,16 @@ export function explanationText(
   return `${sentence}\n\n${lines.join('\n')}\n\n${candidates}\n${units}\n`;
 }
 
+function orderFact({ orderedBy }: Explained): [string, string][] {
+  return orderedBy === undefined ? [] : [['ordered by', orderedBy]];
+}
+
 function lastMoveFact({ lastMove }: Explained): [string, string][] {
   if (lastMove === undefined) return [];
-  const { to, ended, reason, atMs } = lastMove;
-  return [['last move', `to ${to}, ${ended}${reason === '' ? '' : ` (${reason})`} at ${instant(atMs)}`]];
+  const { to, ended, reason, atMs, orderedBy, cancelledBy } = lastMove;
+  const why = cancelledBy ?? reason;
+  const ordered = orderedBy === undefined ? '' : `, ordered by ${orderedBy}`;
+  return [['last move', `to ${to}, ${ended}${why === '' ? '' : ` (${why})`} at ${instant(atMs)}${ordered}`]];
 }
 
 /** The declared limits on its sites, and its declared relations to other VMs. */

@@ -59,7 +59,7 @@ function faultOf({ base, fault }: Asked): string[] {
 }
 
 function asJson({ placement, migrations, missing }: StatusReport) {
-  const nothing = { policy: null, paused: null, partitions: null, sites: [], vms: [] };
+  const nothing = { policy: null, paused: null, pausedBy: null, partitions: null, sites: [], vms: [] };
   return { ...(placement ?? nothing), migrations: migrations ?? [], missing };
 }
 
@@ -70,6 +70,7 @@ function asJson({ placement, migrations, missing }: StatusReport) {
 function merged(placements: readonly PlacementStatus[]): PlacementStatus {
   const [{ policy, partitions }] = placements as [PlacementStatus];
   const paused = placements.some((placement) => placement.paused);
+  const pausedBy = placements.find((placement) => placement.pausedBy !== null)?.pausedBy ?? null;
   const held = new Set(placements.flatMap((placement) => placement.partitions.held));
   const vms = [...new Map(placements.flatMap((one) => one.vms.map((vm) => [vm.vm, vm] as const))).values()];
   const homes = Map.groupBy(vms, ({ home }) => home);
@@ -81,6 +82,7 @@ function merged(placements: readonly PlacementStatus[]): PlacementStatus {
   return {
     policy,
     paused,
+    pausedBy,
     partitions: { held: [...held].sort((a, b) => a - b), of: partitions.of },
     sites: [...sites.values()].map((same) => ({
       ...same[0]!,
@@ -133,10 +135,10 @@ function movesAlone(migrations: readonly MigrationStatus[] = []): string {
 
 /** The tables of sites, of VMs and, where there are any, of moves under way. */
 function statusTables(placement: PlacementStatus, migrations: readonly MigrationStatus[] | undefined): string {
-  const { policy, paused, sites, vms } = placement;
+  const { policy, paused, pausedBy, sites, vms } = placement;
   const moves = migrations === undefined ? 'moves not known' : `${counted(migrations.length, 'move')} under way`;
   const parts = [
-    `Policy ${policy}${paused ? ' (automatic moves are paused)' : ''}: ${counted(vms.length, 'VM')} at ${counted(sites.length, 'site')}, ${moves}.\n`,
+    `Policy ${policy}${paused ? ` (automatic moves are paused${byWhom(pausedBy)})` : ''}: ${counted(vms.length, 'VM')} at ${counted(sites.length, 'site')}, ${moves}.\n`,
     table(
       [
         { head: 'site' },
@@ -145,7 +147,7 @@ function statusTables(placement: PlacementStatus, migrations: readonly Migration
         { head: 'arriving', align: 'right' },
         { head: '' },
       ],
-      sites.map((one) => [one.site, ...[one.vms, one.slots, one.inbound].map(String), one.draining ? 'draining' : '']),
+      sites.map((one) => [one.site, ...[one.vms, one.slots, one.inbound].map(String), one.draining ? `draining${byWhom(one.drainedBy)}` : '']),
     ),
     table(
       [{ head: 'VM' }, { head: 'home' }, { head: 'state' }, { head: 'because' }, { head: 'users', align: 'right' }],
@@ -162,6 +164,11 @@ function statusTables(placement: PlacementStatus, migrations: readonly Migration
   return parts.join('\n');
 }
 
+/** Older processes do not name anybody. */
+function byWhom(name: string | null | undefined): string {
+  return name ? ` by ${name}` : '';
+}
+
 function migrationTable(migrations: readonly MigrationStatus[]): string {
   return table(
     [
@@ -171,6 +178,7 @@ function migrationTable(migrations: readonly MigrationStatus[]): string {
       { head: 'sent', align: 'right' },
       { head: 'rounds', align: 'right' },
       { head: 'accepted' },
+      { head: 'ordered by' },
     ],
     migrations.map((one) => [
       one.migration,
@@ -179,6 +187,7 @@ function migrationTable(migrations: readonly MigrationStatus[]): string {
       bytes(one.bytes),
       `${one.rounds}`,
       instant(one.acceptedAtMs),
+      one.orderedBy ?? 'the policy',
     ]),
   );
 }

@@ -135,9 +135,11 @@ function vmActions(explained: Explained, { world, decision, mayAct, live, act }:
 }
 
 /** `memory, 1.20 GB sent, 230 MB left, 2 subflows: a 620 MB, b 580 MB` */
-export function moveWords({ phase, sentBytes, remainingBytes, subflows, bytesByPath, paths }: MoveView): string {
+export function moveWords(move: MoveView): string {
+  const { phase, sentBytes, remainingBytes, subflows, bytesByPath, paths, orderedBy } = move;
   const left = remainingBytes === null || remainingBytes === 0 ? '' : `, ${bytes(remainingBytes)} left`;
   const flows = subflows > 0 ? `, ${counted(subflows, 'subflow')}` : `, ${counted(paths.length, 'path')}`;
   const each = Object.entries(bytesByPath).map(([path, sent]) => `${path.split('/').at(-1)} ${bytes(sent)}`);
-  return `${phase}, ${bytes(sentBytes)} sent${left}${flows}${each.length > 0 ? `: ${each.join(', ')}` : ''}`;
+  const ordered = orderedBy === undefined ? '' : `, ordered by ${orderedBy}`;
+  return `${phase}, ${bytes(sentBytes)} sent${left}${flows}${each.length > 0 ? `: ${each.join(', ')}` : ''}${ordered}`;
 }

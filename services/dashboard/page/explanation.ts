@@ -7,13 +7,16 @@ import { el } from './dom.ts';
 
 /** The sentence about a past decision. @param explained undefined if the viewer may not see figures */
 export function decisionSentence(decision: DecisionView, explained: Explained | undefined): string {
-  const { vm, verdict, from, to, reason, source, atMs } = decision;
+  const { vm, verdict, from, to, reason, source, atMs, orderedBy } = decision;
   const at = `At ${timeOfDay(atMs)} `;
   if (verdict === 'stay') return `${at}the policy decided that ${vm} stays at ${from}: ${reason}.`;
   if (verdict === 'cancel') return `${at}the move of ${vm} from ${from} to ${to} was cancelled: ${reason}.`;
-  if (source === 'operator') return `${at}an operator ordered ${vm} to move from ${from} to ${to}.`;
+  if (source === 'operator') return `${at}${orderedBy ?? 'an operator'} ordered ${vm} to move from ${from} to ${to}.`;
   const ordered = `${at}the policy decided to move ${vm} from ${from} to ${to}`;
-  if (source === 'evacuation') return `${ordered}, because ${from} was draining or silent (${reason}).`;
+  if (source === 'evacuation') {
+    const by = orderedBy === undefined ? '' : `; ${orderedBy} ordered the drain`;
+    return `${ordered}, because ${from} was draining or silent (${reason})${by}.`;
+  }
   const target = explained?.candidates.find(({ site }) => site === to);
   if (explained === undefined || target?.prediction === undefined) return `${ordered}: ${reason}.`;
   const gain = digits(explained.homeServingUserMsPerS - target.servingUserMsPerS);

@@ -85,8 +85,9 @@ function decisionItem(decision: DecisionView, { choose }: ListOptions): HTMLElem
   );
 }
 
-function decisionWords({ verdict, from, to, reason, source }: DecisionView): string {
-  const why = source === 'operator' ? 'ordered by an operator' : reason;
+function decisionWords({ verdict, from, to, reason, source, orderedBy }: DecisionView): string {
+  const ordered = `ordered by ${orderedBy ?? 'an operator'}`;
+  const why = source === 'operator' ? ordered : orderedBy === undefined ? reason : `${reason}, ${ordered}`;
   if (verdict === 'move') return `${from} → ${to}, ${why}`;
   return verdict === 'stay' ? `stays at ${from}, ${why}` : `cancels ${from} → ${to}, ${why}`;
 }
@@ -95,10 +96,14 @@ function decisionWords({ verdict, from, to, reason, source }: DecisionView): str
 function endOf({ verdict, decision }: DecisionView, world: World): string {
   const move = verdict === 'move' ? world.moves.get(decision) : undefined;
   if (move === undefined || move.outcome === null) return '';
-  if (move.outcome !== 'completed') return `${move.outcome} ${move.because}`;
+  if (move.outcome !== 'completed') return `${move.outcome} ${move.because}${cancellerOf(move)}`;
   const { pauseMs, interruptionMs, degraded } = move.figures!;
   const notes = degraded.length > 0 ? `, ${degraded.join(', ')}` : '';
   return `pause ${Math.round(pauseMs)} ms, interruption ${Math.round(interruptionMs)} ms${notes}`;
+}
+
+function cancellerOf({ cancelledBy }: MoveView): string {
+  return cancelledBy === undefined ? '' : ` (${cancelledBy})`;
 }
 
 /** Shows the table of sites. @param body the body of the table; the page has its head */

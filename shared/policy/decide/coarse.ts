@@ -7,17 +7,26 @@ import type { Explained } from './words.ts';
  */
 export type CoarseExplained = Pick<
   Explained,
-  'vm' | 'home' | 'state' | 'policy' | 'reason' | 'sessions' | 'lastMove' | 'affinity'
+  'vm' | 'home' | 'state' | 'policy' | 'reason' | 'sessions' | 'lastMove' | 'orderedBy' | 'affinity'
 > & { readonly isCoarse: true };
 
 /** Omits these figures. */
 export function coarse(explained: Explained): CoarseExplained {
-  const { vm, home, state, policy, reason, sessions, lastMove, affinity } = explained;
+  const { vm, home, state, policy, reason, sessions, lastMove, orderedBy, affinity } = explained;
   return {
     ...{ vm, home, state, policy, reason, sessions, isCoarse: true },
     ...(lastMove && { lastMove }),
+    ...(orderedBy !== undefined && { orderedBy }),
     ...(affinity && { affinity }),
   };
+}
+
+/** An explanation without the names of those who ordered something, for people who have not signed in. */
+export function withoutNames<E extends Explained | CoarseExplained>({ orderedBy: _, ...explained }: E): Omit<E, 'orderedBy'> {
+  const { lastMove } = explained;
+  if (lastMove === undefined) return explained;
+  const { orderedBy: __, cancelledBy: ___, ...rest } = lastMove;
+  return { ...explained, lastMove: rest };
 }
 
 /** True for an explanation without figures. */
@@ -26,7 +35,11 @@ export function isCoarse(explained: Explained | CoarseExplained): explained is C
 }
 
 /** A coarse explanation as one sentence. @param movingTo the destination of the VM's move under way; undefined if it is unknown */
-export function coarseWords({ vm, home, state, reason }: CoarseExplained, movingTo: string | undefined): string {
-  if (state === 'moving') return `${vm} is moving from ${home}${movingTo === undefined ? '' : ` to ${movingTo}`}.`;
+export function coarseWords(
+  { vm, home, state, reason, orderedBy }: CoarseExplained,
+  movingTo: string | undefined,
+): string {
+  const by = orderedBy === undefined ? '' : `, as ${orderedBy} ordered`;
+  if (state === 'moving') return `${vm} is moving from ${home}${movingTo === undefined ? '' : ` to ${movingTo}`}${by}.`;
   return `${vm} is at ${home}: ${state} (${reason}). Operators also see the figures.`;
 }

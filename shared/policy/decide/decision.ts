@@ -13,6 +13,7 @@ export function decisionEvent(
   seq: number,
   atMs: number,
   explanation: Explanation,
+  orderedBy?: string,
 ): Data<'placement.decided.v1'> {
   const { move } = vm.context;
   return {
@@ -25,6 +26,7 @@ export function decisionEvent(
     to: choice?.site ?? move?.to ?? vm.home.id,
     reason,
     source,
+    ...(orderedBy !== undefined && { orderedBy }),
     ...(choice && { prediction: choice.prediction }),
     ...(verdict !== 'stay' && { spec: vm.spec }),
     ...(verdict === 'cancel' && move && { cancels: move.decision }),
@@ -59,8 +61,10 @@ export function unexplained(vm: Vm, policy: string, reason: string): Explanation
 
 /** The answer to a question for a VM's placement. */
 export function explained(vm: Vm, why: Explanation): Explained {
-  const { id, home, affinity, lastMove } = vm;
-  return { vm: id, home: home.id, ...why, ...(lastMove && { lastMove }), ...(affinity && { affinity }) };
+  const { id, home, affinity, lastMove, context } = vm;
+  const orderedBy = context.move?.orderedBy;
+  const ordered = orderedBy === undefined ? {} : { orderedBy };
+  return { vm: id, home: home.id, ...why, ...ordered, ...(lastMove && { lastMove }), ...(affinity && { affinity }) };
 }
 
 /** @throws TagalongError MOVE_REFUSED if a VM cannot be ordered anywhere */

@@ -42,6 +42,8 @@ export function applyMigrationFact(
   { vmTable, sites, traffic }: MigrationTables,
 ): Lesson | undefined {
   const { migration, from, to } = fact.data;
+  const orderedBy = vm.context.move?.orderedBy;
+  const ordered = orderedBy === undefined ? undefined : { orderedBy };
   switch (fact.type) {
     case 'migration.accepted.v1':
       return undefined;
@@ -52,7 +54,7 @@ export function applyMigrationFact(
     case 'migration.completed.v1': {
       vmTable.rehome(vm, to);
       vm.cameFrom = { site: from, atMs: vm.nowMs };
-      vm.lastMove = { to, ended: 'completed', reason: '', atMs: vm.nowMs };
+      vm.lastMove = { to, ended: 'completed', reason: '', atMs: vm.nowMs, ...ordered };
       traffic.end(migration, fact.data.atMs);
       // Its times depend on the other moves on its uplinks, so nothing about the paths is learned from them.
       if (vm.context.move!.shared) return undefined;
@@ -61,11 +63,14 @@ export function applyMigrationFact(
     }
     case 'migration.failed.v1':
       vmTable.rehome(vm, fact.data.runsAt);
-      vm.lastMove = { to, ended: 'failed', reason: fact.data.code, atMs: vm.nowMs };
+      vm.lastMove = { to, ended: 'failed', reason: fact.data.code, atMs: vm.nowMs, ...ordered };
       traffic.end(migration, fact.data.atMs);
       return undefined;
     case 'migration.cancelled.v1':
-      vm.lastMove = { to, ended: 'cancelled', reason: fact.data.by, atMs: vm.nowMs };
+      vm.lastMove = {
+        ...{ to, ended: 'cancelled', reason: fact.data.by, atMs: vm.nowMs, ...ordered },
+        ...(fact.data.cancelledBy !== undefined && { cancelledBy: fact.data.cancelledBy }),
+      };
       traffic.end(migration, fact.data.atMs);
       return undefined;
   }

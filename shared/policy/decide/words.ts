@@ -9,6 +9,8 @@ export type Explained = Explanation & {
   readonly vm: string;
   readonly home: string;
   readonly lastMove?: LastMove;
+  /** Who ordered the move under way. */
+  readonly orderedBy?: string;
   /** The declared restrictions of its sites; absent: none. */
   readonly affinity?: Affinity;
 };
@@ -75,7 +77,7 @@ export function refusalEnd(filter: string): string | undefined {
 
 /** The explanation as one sentence. @param movingTo the destination of the VM's move under way; undefined if it is unknown */
 export function inPlainWords(explained: Explained, movingTo: string | undefined): string {
-  const { vm, home, state, reason, sessions } = explained;
+  const { vm, home, state, reason, sessions, orderedBy } = explained;
   const best = betterThanHome(explained);
   if (reason === 'home-unknown') {
     return `${vm} is stranded at ${home}: there is no site of that name. Declare the site again, or retire the VM.`;
@@ -86,7 +88,7 @@ export function inPlainWords(explained: Explained, movingTo: string | undefined)
     case 'moving':
       return movingTo === undefined
         ? `${vm} is about to leave ${home}: its move is ordered.`
-        : `${vm} is moving from ${home} to ${movingTo}.`;
+        : `${vm} is moving from ${home} to ${movingTo}${orderedBy === undefined ? '' : `, as ${orderedBy} ordered`}.`;
     case 'cooling':
       return `${vm} stays at ${home}: its last move has only just ended${ending(explained)}. It can move again when policy.coolingMs has passed.`;
     case 'backing-off':
@@ -142,7 +144,8 @@ const CANCELLED: Readonly<Record<string, string>> = {
 /** The end of the last move, in words that follow "its last move has only just ended" or "its last move failed"; may be empty. */
 function ending({ lastMove }: Explained): string {
   if (lastMove === undefined || lastMove.ended === 'completed') return '';
-  const { to, ended, reason } = lastMove;
+  const { to, ended, reason, cancelledBy } = lastMove;
+  if (cancelledBy !== undefined) return `: the move to ${to} was cancelled by ${cancelledBy}`;
   if (ended === 'failed') return ` (to ${to}: ${reason})`;
   return `: the move to ${to} was cancelled ${Object.hasOwn(CANCELLED, reason) ? CANCELLED[reason] : `(${reason})`}`;
 }

@@ -75,6 +75,7 @@ const KeptMove = Type.Object(
     from: Name,
     to: Name,
     source: oneOf(['policy', 'evacuation', 'operator']),
+    orderedBy: Type.Optional(Text),
     paths: Type.Array(Name),
     orderedAtMs: Ms,
     delayUserMsPerS: Amount,
@@ -120,7 +121,13 @@ const KeptVm = Type.Object(
     memory: orNull(Type.Record(Type.String(), Type.Unknown())),
     left: orNull(Type.Object({ site: Name, atMs: Ms }, closed)),
     lastMove: orNull(
-      Type.Object({ to: Name, ended: oneOf(['completed', 'failed', 'cancelled']), reason: Text, atMs: Ms }, closed),
+      Type.Object(
+        {
+          ...{ to: Name, ended: oneOf(['completed', 'failed', 'cancelled']), reason: Text, atMs: Ms },
+          ...{ orderedBy: Type.Optional(Text), cancelledBy: Type.Optional(Text) },
+        },
+        closed,
+      ),
     ),
     movesAtMs: Type.Array(Ms),
     detachedAtMs: Type.Record(Type.String(), Ms),
@@ -137,7 +144,7 @@ export const VM_RECORD = recordKind({
   kind: 'vm',
   keys: 'placement/vm/<partition>/<VM>',
   owner: 'placement',
-  version: 7,
+  version: 8,
   schema: KeptVm,
   upgrade: {
     0: fromVersion0,
@@ -148,6 +155,8 @@ export const VM_RECORD = recordKind({
     // An affinity in version 5 has no relations to other VMs.
     5: (old) => old,
     6: fromVersion6,
+    // Version 7 does not say who ordered a move.
+    7: (old) => old,
   },
 });
 

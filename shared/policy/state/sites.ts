@@ -97,6 +97,7 @@ export class SiteTable {
         slots: 0,
         uplinks: [],
         draining: false,
+        drainedBy: undefined,
         reportedAtMs: -1,
         removedAtMs: -1,
         reportedVms: 0,
@@ -124,6 +125,7 @@ export class SiteTable {
     site.slots = data.slots;
     site.uplinks = data.uplinks;
     site.draining = data.draining;
+    site.drainedBy = data.drainedBy;
     site.reportedAtMs = data.atMs;
     site.reportedVms = data.vms.length;
     site.report = data;

@@ -23,6 +23,8 @@ export interface Site {
   slots: number;
   uplinks: readonly Uplink[];
   draining: boolean;
+  /** Who ordered that it drains. */
+  drainedBy?: string | undefined;
   reportedAtMs: number;
   /** Time of the last removal; -1: never. Older heartbeats do not add the site again. */
   removedAtMs: number;
@@ -92,6 +94,9 @@ export interface LastMove {
   /** The error code of a failed move; the canceller of a cancelled one; empty for a completed one. */
   readonly reason: string;
   readonly atMs: number;
+  /** Who ordered it, or the drain that caused it. */
+  readonly orderedBy?: string;
+  readonly cancelledBy?: string;
 }
 
 /** A VM, its users, and the learned dwell times. Owned by the process to which the VM's partition is assigned. */

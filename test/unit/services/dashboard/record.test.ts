@@ -207,7 +207,7 @@ describe('the past', () => {
 test('a line for a viewer who is not signed in has no users and no positions', () => {
   fix('ann', 50.1, 4.2);
   for (const line of [record.changes(nowMs), record.picture(nowMs), record.past(nowMs, nowMs)]) {
-    expect(textOf(line, true)).toContain('5010000');
-    expect(textOf(line, false)).not.toMatch(/ann|5010000|users|positions/);
+    expect(textOf(line, { users: true, names: true })).toContain('5010000');
+    expect(textOf(line, { users: false, names: true })).not.toMatch(/ann|5010000|users|positions/);
   }
 });

@@ -13,7 +13,7 @@ test('a stream that has ended gets no more lines while its viewer has not read t
   const errors: unknown[] = [];
   const server = createServer((_, response) => {
     response.on('error', (error) => errors.push(error));
-    viewers.add(response, { users: true, by: 'a', hasSignedIn: false });
+    viewers.add(response, { users: true, names: true, by: 'a', hasSignedIn: false });
     // More than the buffers of a connection take.
     response.write(Buffer.alloc(32 * 2 ** 20));
     response.end();
