@@ -79,6 +79,7 @@ export function holdEvents(bus: Bus, { clock, config, sites, log }: HoldOptions)
     refused,
     publish: (events) => bus.publish(events),
     subscribe: (options, handler) => bus.subscribe(options, holding(handler)),
+    audited: (query) => bus.audited(query),
     lag: () => bus.lag(),
     connected: () => bus.connected(),
     get maxEventBytes() {
