@@ -21,7 +21,13 @@ export async function openBus({ bus }: Config, log: Log): Promise<Bus> {
   }
   if (kind === 'nats') {
     const { natsBus } = await import('./bus/nats/bus.ts');
-    return natsBus({ ...(await natsServer(bus, hosts)), log, partitions, maxAgeMs: retentionMs, auditMaxAgeMs: auditRetentionMs });
+    return natsBus({
+      ...(await natsServer(bus, hosts)),
+      log,
+      partitions,
+      maxAgeMs: retentionMs,
+      auditMaxAgeMs: auditRetentionMs,
+    });
   }
   const { kafkaBus } = await import('./bus/kafka/bus.ts');
   return kafkaBus({ ...(await kafkaServer(bus, hosts, log)), partitions, retentionMs, auditRetentionMs });

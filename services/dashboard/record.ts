@@ -235,7 +235,18 @@ export class Record {
     if (home !== undefined && this.#sites.has(home)) this.#changedSites.add(home);
   }
 
-  #decide({ decision, vm, atMs, verdict, from, to, reason, source, orderedBy, explanation }: Data<'placement.decided.v1'>): void {
+  #decide({
+    decision,
+    vm,
+    atMs,
+    verdict,
+    from,
+    to,
+    reason,
+    source,
+    orderedBy,
+    explanation,
+  }: Data<'placement.decided.v1'>): void {
     if (this.#decisions.has(decision)) return;
     const ordered = orderedBy === undefined ? {} : { orderedBy };
     const view = { decision, vm, atMs, verdict, from, to, reason, source, ...ordered };

@@ -132,8 +132,10 @@ export function createMigrator(options: MigratorOptions): MigratorService {
 }
 
 function statusOf({ live }: Migrations): MigrationStatus[] {
-  return [...live.values()].map(({ state, migration: { id, vm, from, to, measured, acceptedAtMs, orderedBy = null } }) => ({
-    ...{ migration: id, vm, from, to, state },
-    ...{ bytes: measured.bytes, rounds: measured.rounds, acceptedAtMs, orderedBy },
-  }));
+  return [...live.values()].map(
+    ({ state, migration: { id, vm, from, to, measured, acceptedAtMs, orderedBy = null } }) => ({
+      ...{ migration: id, vm, from, to, state },
+      ...{ bytes: measured.bytes, rounds: measured.rounds, acceptedAtMs, orderedBy },
+    }),
+  );
 }

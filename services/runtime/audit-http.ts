@@ -30,7 +30,10 @@ const readQuery = bodyReader(AuditQuery);
 export const AuditView = Type.Object({ records: Type.Array(RequestAudited, { maxItems: MOST }) });
 
 /** Adds `GET /v1/audit`: the newest records that fit, the oldest of them first. */
-export function registerAudit({ app }: HttpSurface, { bus, clock }: { readonly bus: Bus; readonly clock: Clock }): void {
+export function registerAudit(
+  { app }: HttpSurface,
+  { bus, clock }: { readonly bus: Bus; readonly clock: Clock },
+): void {
   app.get('/v1/audit', { config: { access: 'administer' } }, async ({ query }, reply) => {
     const { sinceMs = `${Math.max(0, Math.round(clock.now()) - DAY_MS)}`, who, on } = readQuery(query);
     const fits = ({ data }: { readonly data: RequestAudited }) =>

@@ -162,7 +162,10 @@ export async function createHttp(options: HttpOptions): Promise<HttpSurface> {
   );
   app.addHook('onResponse', async (request, reply) => {
     const { id, method, routeOptions } = request;
-    log.debug({ request: id, method, route: routeOptions.url, status: reply.statusCode, tookMs: reply.elapsedTime }, 'answered');
+    log.debug(
+      { request: id, method, route: routeOptions.url, status: reply.statusCode, tookMs: reply.elapsedTime },
+      'answered',
+    );
   });
 
   await app.register(rateLimit, { max: config.requestsPerMinute, timeWindow: 60_000 });

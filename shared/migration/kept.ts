@@ -44,7 +44,10 @@ const KeptMigration = Type.Object(
         clientGapMs: orNull(Amount),
         switched: Type.Boolean(),
         undo: orNull(
-          Type.Union([Type.Object({ by: Text, name: Type.Optional(Text) }, closed), Type.Object({ code: Text, reason: Text }, closed)]),
+          Type.Union([
+            Type.Object({ by: Text, name: Type.Optional(Text) }, closed),
+            Type.Object({ code: Text, reason: Text }, closed),
+          ]),
         ),
         retries: Count,
         runsAt: Name,

@@ -50,7 +50,9 @@ export function withoutOversized(migration: Migration): Migration {
   const size = (figure: number) => Math.min(Math.max(figure, 0), Number.MAX_SAFE_INTEGER) || 0;
   const texts =
     undo &&
-    ('by' in undo ? { ...undo, by: truncated(undo.by) } : { code: truncated(undo.code), reason: truncated(undo.reason) });
+    ('by' in undo
+      ? { ...undo, by: truncated(undo.by) }
+      : { code: truncated(undo.code), reason: truncated(undo.reason) });
   return {
     ...migration,
     spec: {

@@ -182,7 +182,6 @@ export class PullConsumer {
 function startOf(start: PullConsumerOptions['start']): Partial<ConsumerConfig> {
   if (start === 'last of each subject') return { deliver_policy: DeliverPolicy.LastPerSubject };
   if (typeof start === 'number') return { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: start };
-  // biome-ignore lint/style/noRestrictedGlobals: formats a time that is given, and reads no clock
   return { deliver_policy: DeliverPolicy.StartTime, opt_start_time: new Date(start.atMs).toISOString() };
 }
 

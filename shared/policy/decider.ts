@@ -126,8 +126,7 @@ export class Decider {
     const begins = context.move !== null && vm.context.move === null;
     if (begins) traffic.add({ ...context.move, vm: vm.id, spec: vm.spec });
     vm.state = state;
-    vm.context =
-      begins && orderedBy !== undefined ? { ...context, move: { ...context.move, orderedBy } } : context;
+    vm.context = begins && orderedBy !== undefined ? { ...context, move: { ...context.move, orderedBy } } : context;
     output.change(vm);
     return state !== before;
   }

@@ -188,7 +188,9 @@ onBrowser('the dashboard', (withPage) => {
         expect(await page.locator('main').boundingBox()).toEqual(before);
         await expect.poll(() => page.textContent('#moves'), PATIENTLY).toMatch(/desk-1 west → east.*subflow/s);
         await visit.screenshot('dashboard-move');
-        await expect.poll(() => page.textContent('#decisions'), PATIENTLY).toMatch(/ordered by http\.token .*pause \d+ ms/s);
+        await expect
+          .poll(() => page.textContent('#decisions'), PATIENTLY)
+          .toMatch(/ordered by http\.token .*pause \d+ ms/s);
         await expect.poll(() => page.textContent('#chosen dl'), PATIENTLY).toContain('east');
         await expect.poll(() => page.textContent('#spread'), PATIENTLY).toMatch(/interruption\d+ ms/);
 

@@ -40,6 +40,8 @@ test('an admin issues a token for a device, lists it and revokes it', { timeout:
   });
 
   const audit = await tagalong(['audit', '--since', '1h', '--on', tokens[0]!.id], env);
-  expect(audit.stdout).toMatch(/http\.token +admin +127\.0\.0\.1 +POST \/v1\/tokens +id [0-9a-f]{16} .* done \(201\)$/m);
+  expect(audit.stdout).toMatch(
+    /http\.token +admin +127\.0\.0\.1 +POST \/v1\/tokens +id [0-9a-f]{16} .* done \(201\)$/m,
+  );
   expect(audit.stdout).toMatch(/ DELETE \/v1\/tokens\/:id .* failed \(404\)$/m);
 });

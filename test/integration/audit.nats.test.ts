@@ -35,7 +35,9 @@ onNats('the audit on NATS', () => {
     }
   });
 
-  test('an order is served while the bus is down, and its record arrives when the bus is back', { timeout: 90_000 }, async () => {
+  test('an order is served while the bus is down, and its record arrives when the bus is back', {
+    timeout: 90_000,
+  }, async () => {
     const server = await startNats();
     const lines: string[] = [];
     const log = createLog('info', { write: (line) => void lines.push(line) });

@@ -74,7 +74,11 @@ describe('the audit', () => {
     await vi.waitFor(async () => expect(await records()).toHaveLength(5), PATIENTLY);
     const all = await records();
     const maria = { who: 'maria', role: 'operator', from: '127.0.0.1', outcome: 'done' };
-    const drain = { what: 'POST /v1/sites/:site/drain', on: { site: 'west' }, with: { draining: 'true', force: 'true' } };
+    const drain = {
+      what: 'POST /v1/sites/:site/drain',
+      on: { site: 'west' },
+      with: { draining: 'true', force: 'true' },
+    };
     expect(all).toMatchObject([
       { who: 'http.token', role: 'admin', what: 'POST /v1/tokens', on: { id }, with: { role: 'device' }, status: 201 },
       { ...maria, what: 'PUT /v1/automation', on: {}, with: { paused: 'true' }, status: 202 },
@@ -93,7 +97,8 @@ describe('the audit', () => {
     expect(await records('?on=desk&who=phone')).toHaveLength(1);
     expect(await records(`?on=${id}`)).toHaveLength(1);
     expect(await records(`?sinceMs=${Date.now() + 60_000}`)).toEqual([]);
-    for (const name of ['maria', 'wall', 'phone']) expect((await ask(tokenOf(name), 'GET', '/v1/audit')).status).toBe(403);
+    for (const name of ['maria', 'wall', 'phone'])
+      expect((await ask(tokenOf(name), 'GET', '/v1/audit')).status).toBe(403);
     expect((await ask(ADMIN, 'GET', '/v1/audit?sinceMs=yesterday')).status).toBe(400);
   });
 
@@ -138,7 +143,10 @@ describe('the name of who ordered a move', () => {
     await serve();
     expect((await ask(tokenOf('maria'), 'POST', '/v1/vms/desk/moves', { to: 'west' })).status).toBe(202);
     const migrations = async () => (await ask(tokenOf('wall'), 'GET', '/v1/migrations')).body.migrations;
-    await vi.waitFor(async () => expect(await migrations()).toMatchObject([{ vm: 'desk', orderedBy: 'maria' }]), PATIENTLY);
+    await vi.waitFor(
+      async () => expect(await migrations()).toMatchObject([{ vm: 'desk', orderedBy: 'maria' }]),
+      PATIENTLY,
+    );
     expect(decided()).toMatchObject([{ vm: 'desk', to: 'west', source: 'operator', orderedBy: 'maria' }]);
     const accepted = () => events.find(({ type }) => type === 'migration.accepted.v1');
     expect(accepted()?.data).toMatchObject({ vm: 'desk', orderedBy: 'maria' });
@@ -178,7 +186,10 @@ describe('the name of who ordered a move', () => {
     const { pausedBy, sites } = await status();
     expect({ pausedBy, sites }).toMatchObject({
       pausedBy: 'otto',
-      sites: [{ site: 'east', draining: true, drainedBy: 'maria' }, { site: 'west', draining: false, drainedBy: null }],
+      sites: [
+        { site: 'east', draining: true, drainedBy: 'maria' },
+        { site: 'west', draining: false, drainedBy: null },
+      ],
     });
     expect(decided()).toMatchObject([{ source: 'evacuation', from: 'east', to: 'west', orderedBy: 'maria' }]);
   });

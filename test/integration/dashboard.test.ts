@@ -31,7 +31,8 @@ describe('a viewer', () => {
       ({ kind, atMs: ++linesMade, fromMs: 0, gone: ['x'.repeat(kind === 'changes' ? bytes : 1)] }) as unknown as Line;
     const viewers = createViewers({ picture: () => line('picture'), changes: () => line('changes') });
     const server = createServer(
-      (_, response: ServerResponse) => void viewers.add(response, { users: true, names: true, by: 'a', hasSignedIn: true }),
+      (_, response: ServerResponse) =>
+        void viewers.add(response, { users: true, names: true, by: 'a', hasSignedIn: true }),
     );
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     closing.push(

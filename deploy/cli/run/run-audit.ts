@@ -15,7 +15,11 @@ export interface AuditOptions extends ServerOptions {
 
 /** Prints the records of the audit. @throws TagalongError the errors of `ask` */
 export async function runAudit({ since, who, on, ...options }: AuditOptions): Promise<void> {
-  const query = new URLSearchParams({ sinceMs: `${Math.max(0, Math.round(realClock().now() - since))}`, ...(who && { who }), ...(on && { on }) });
+  const query = new URLSearchParams({
+    sinceMs: `${Math.max(0, Math.round(realClock().now() - since))}`,
+    ...(who && { who }),
+    ...(on && { on }),
+  });
   const answer = await ask<{ readonly records: readonly RequestAudited[] }>(options, 'GET', `/v1/audit?${query}`);
   process.stdout.write(options.json ? `${JSON.stringify(answer)}\n` : auditTable(answer.records));
 }

@@ -147,7 +147,11 @@ function statusTables(placement: PlacementStatus, migrations: readonly Migration
         { head: 'arriving', align: 'right' },
         { head: '' },
       ],
-      sites.map((one) => [one.site, ...[one.vms, one.slots, one.inbound].map(String), one.draining ? `draining${byWhom(one.drainedBy)}` : '']),
+      sites.map((one) => [
+        one.site,
+        ...[one.vms, one.slots, one.inbound].map(String),
+        one.draining ? `draining${byWhom(one.drainedBy)}` : '',
+      ]),
     ),
     table(
       [{ head: 'VM' }, { head: 'home' }, { head: 'state' }, { head: 'because' }, { head: 'users', align: 'right' }],

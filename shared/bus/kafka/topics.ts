@@ -24,7 +24,12 @@ export interface Topics {
 
 /** The names of a bus's topics. @param prefix begins them */
 export function topicsOf(prefix: string): Topics {
-  return { events: `${prefix}.events`, latest: `${prefix}.latest`, deadLetters: `${prefix}.dead-letters`, audit: `${prefix}.audit` };
+  return {
+    events: `${prefix}.events`,
+    latest: `${prefix}.latest`,
+    deadLetters: `${prefix}.dead-letters`,
+    audit: `${prefix}.audit`,
+  };
 }
 
 /** The topic of the events of a type. */

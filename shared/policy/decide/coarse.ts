@@ -22,7 +22,10 @@ export function coarse(explained: Explained): CoarseExplained {
 }
 
 /** An explanation without the names of those who ordered something, for people who have not signed in. */
-export function withoutNames<E extends Explained | CoarseExplained>({ orderedBy: _, ...explained }: E): Omit<E, 'orderedBy'> {
+export function withoutNames<E extends Explained | CoarseExplained>({
+  orderedBy: _,
+  ...explained
+}: E): Omit<E, 'orderedBy'> {
   const { lastMove } = explained;
   if (lastMove === undefined) return explained;
   const { orderedBy: __, cancelledBy: ___, ...rest } = lastMove;
