@@ -84,6 +84,7 @@ class SharedLinks {
   readonly #courses: readonly Course[];
   /** The rates by who sends. Between its rounds a move waits for half a round trip, so the same ones send again and again. */
   readonly #known = new Map<string, readonly number[]>();
+  #sending = '';
 
   constructor(model: MoveModel, linkRatesBps: readonly number[], courses: readonly Course[]) {
     this.#model = model;
@@ -95,6 +96,8 @@ class SharedLinks {
   share(): void {
     let key = '';
     for (const { sends } of this.#courses) key += sends ? '1' : '0';
+    if (key === this.#sending) return;
+    this.#sending = key;
     const senders = this.#courses.filter(({ sends }) => sends);
     let ratesBps = this.#known.get(key);
     if (ratesBps === undefined) {

@@ -9,7 +9,7 @@ import { decisionEvent, explanation, unexplained } from './decide/decision.ts';
 import { wouldNotTransition } from './decide/guards.ts';
 import { type VmMachine, vmMachine } from './decide/machine.ts';
 import type { DecideParams, MachineEvent } from './decide/machine-events.ts';
-import { reasonOf } from './evaluate/evaluation.ts';
+import { engaged, reasonOf } from './evaluate/evaluation.ts';
 import type { VmEvaluator } from './evaluate/evaluator.ts';
 import { movesInLastHour } from './evaluate/filters.ts';
 import { slotFrom } from './evaluate/planner.ts';
@@ -89,14 +89,20 @@ export class Decider {
       return;
     }
     traffic.waiting.delete(vm.id);
+    // With a scan of its own: an explanation of the last decision has scanned other sites.
+    let evaluation = evaluator.evaluate(vm, atMs);
     // A state that was just entered may react to the same instant. Four rounds bound a fault in the machine.
     for (let round = 0; round < 4; round++) {
-      // With a scan of its own: an explanation of the last round's decision has scanned other sites.
-      const evaluation = evaluator.evaluate(vm, atMs);
       vm.reason = reasonOf(evaluation);
       vm.recheckAtMs = recheckAtMs(vm, evaluation, settings.policy, atMs);
       if (wouldNotTransition(vm.state, vm.context, evaluation, atMs)) break;
+      const { seq } = vm.context;
+      const wasEngaged = engaged(vm, atMs);
       if (!this.send(vm, { type: 'evaluated', atMs, evaluation })) break;
+      // Where nothing was decided, and the same cooldown lasts, another evaluation would come to the same result. Published rules remember
+      // how often they were asked.
+      const isSame = vm.context.seq === seq && engaged(vm, atMs) === wasEngaged && !('choose' in this.#parts.policy);
+      if (!isSame) evaluation = evaluator.evaluate(vm, atMs);
     }
     this.schedule(vm);
     this.evaluateRelated();

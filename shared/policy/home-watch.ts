@@ -78,7 +78,9 @@ export class HomeWatch {
     const { sites, traffic, decider, limits } = this.#parts;
     const site = sites.named(from);
     if (site.index < 0) return;
-    const stranded = [...site.homes].filter(({ state, id }) => state === 'evacuating' && !traffic.waiting.has(id));
+    // An evaluation may change the homes. Most sites have nobody to evacuate.
+    const stranded: Vm[] = [];
+    for (const vm of site.homes) if (vm.state === 'evacuating' && !traffic.waiting.has(vm.id)) stranded.push(vm);
     for (const vm of stranded) {
       if (site.moves >= limits.movesPerSite) return;
       decider.evaluate(vm, atMs);

@@ -6,12 +6,12 @@ import type { Choice } from './weighed.ts';
 
 /**
  * The policy's advice: stay; move at `readyAtMs`; or `blocked`: it would move, but a filter refuses, or its turn comes at `turnMs`
- * only. `reason` is published.
+ * only. `reason` is published. A move that is ready has a `choice`; most evaluations of better sites find none that is ready.
  */
 export type Advice =
   | { readonly kind: 'stay'; readonly reason: string }
   | { readonly kind: 'blocked'; readonly reason: string; readonly turnMs?: number }
-  | { readonly kind: 'move'; readonly reason: string; readonly choice: Choice; readonly readyAtMs: number };
+  | { readonly kind: 'move'; readonly reason: string; readonly readyAtMs: number; readonly choice?: Choice };
 
 /**
  * Why a VM has to leave its home: the site drains or is silent, the VM may not run there any more, or another VM is there from which it

@@ -237,8 +237,7 @@ export class VmEvaluator {
     const { presentUntilMs, newestFixMs } = this.#scan;
     if (nowMs > Math.max(presentUntilMs, newestFixMs + chosen.option.durationMs)) {
       const readyAtMs = Number.POSITIVE_INFINITY;
-      const choice = choiceOf(chosen, circumstances, 'better-site');
-      return { advice: { kind: 'move', reason: 'users-quiet', choice, readyAtMs }, slackUserMsPerS: NEXT_EVENT };
+      return { advice: { kind: 'move', reason: 'users-quiet', readyAtMs }, slackUserMsPerS: NEXT_EVENT };
     }
     const readyAt = (option: Option) => policy.readyAtMs(option, circumstances);
     return { advice: this.#weigher.inTurn(chosen, readyAt, circumstances), slackUserMsPerS };
@@ -257,7 +256,7 @@ export class VmEvaluator {
     const { candidates, serving } = this.#scan;
     const { nowMs } = circumstances;
     let chosen: Weighed | undefined;
-    let score = Number.NEGATIVE_INFINITY;
+    let score: number | undefined;
     let enough = 0;
     let blocked: string | undefined;
     let missingGain = Number.POSITIVE_INFINITY;
@@ -280,13 +279,14 @@ export class VmEvaluator {
         blocked ??= rejected;
         continue;
       }
-      if (chosen === undefined) enough = gain * ABOUT_AS_WELL;
-      const { option } = weighed;
-      const waitMs = this.#planner.waitMs(weighed, nowMs);
-      const itsScore = policy.score(
-        waitMs === 0 ? option : { ...option, durationMs: option.durationMs + waitMs },
-        circumstances,
-      );
+      if (chosen === undefined) {
+        chosen = weighed;
+        enough = gain * ABOUT_AS_WELL;
+        continue;
+      }
+      // Most VMs have one candidate only, and need no score.
+      score ??= this.#planner.score(policy, chosen, circumstances);
+      const itsScore = this.#planner.score(policy, weighed, circumstances);
       if (itsScore <= score) continue;
       chosen = weighed;
       score = itsScore;

@@ -56,9 +56,11 @@ const FILTERS = {
   'move-budget-spent': ({ vm, nowMs }, { maxMovesPerHour }) => movedOften(vm, nowMs, maxMovesPerHour),
   'source-busy': ({ pair }, { limits }) => pair.from.moves >= limits.movesPerSite,
   'destination-busy': ({ pair }, { limits }) => pair.to.moves >= limits.movesPerSite,
-  // If one of the sites has no move, no path between them is in use.
-  'path-busy': ({ pair }, { limits, sites }) =>
-    pair.from.moves > 0 && pair.to.moves > 0 && pair.paths.some((path) => sites.movesOn(path) >= limits.movesPerPath),
+  // The moves of a site are at least as many as those on each of its paths.
+  'path-busy': ({ pair }, { limits: { movesPerPath }, sites }) =>
+    pair.from.moves >= movesPerPath &&
+    pair.to.moves >= movesPerPath &&
+    pair.paths.some((path) => sites.movesOn(path) >= movesPerPath),
   'not-converging': ({ predicted }) => !predicted.converges,
   'kept-apart': ({ vm, pair }, { peers }) => peers.isShared(vm, pair.to.id),
   'follows-lead': ({ vm, pair }, { peers }) => {

@@ -12,9 +12,11 @@
  */
 import { partitionOf } from '../../events/index.ts';
 import { leadMs, type MoveModel } from '../../model/move-model.ts';
+import type { Circumstances, Policy } from '../rules/policies.ts';
 import type { Pair, Vm } from '../state/state.ts';
 import type { SharedPrediction, Traffic } from '../state/traffic.ts';
 import { type EstimateSettings, Estimates } from './estimates.ts';
+import type { Companion } from './group.ts';
 import type { Weighed } from './weighed.ts';
 
 /** Gain in user-milliseconds a second, for each second of path time, at which the turn comes half of the lead before the end. */
@@ -29,6 +31,7 @@ const FORCED_USER_MS_PER_S = 1000;
 /** A move that waits is planned again after this time at the latest: moves may end earlier than predicted. */
 const LONGEST_WAIT_MS = 30_000;
 
+const NOBODY: readonly Companion[] = [];
 /** Shorter differences of durations come from rounding. */
 const ROUNDING_MS = 1;
 
@@ -74,9 +77,17 @@ export class MovePlanner {
     const alone = this.estimates.predict(spec, pair);
     const costUserMs = this.estimates.costUserMs(pair, alone, weight);
     const urgencyUserMsPerS = Math.max(0, gainUserMsPerS) + (forced ? FORCED_USER_MS_PER_S : 0);
+    // Without a spread: this runs for each candidate of each evaluation.
     return {
-      ...{ vm, spec, pair, weight, alone, raw: alone, companions: [], urgencyUserMsPerS },
+      vm,
+      spec,
+      pair,
+      weight,
+      alone,
+      raw: alone,
       option: { gainUserMsPerS, costUserMs, durationMs: alone.durationMs * pair.correction.duration },
+      companions: NOBODY,
+      urgencyUserMsPerS,
       delayUserMsPerS: urgencyUserMsPerS + this.#slowdownUserMsPerS * weight,
     };
   }
@@ -86,6 +97,13 @@ export class MovePlanner {
     if (!this.#traffic.isBusy(pair)) return 0;
     const freeAtMs = this.#traffic.freeAtMs(pair, nowMs);
     return freeAtMs === Number.POSITIVE_INFINITY ? LONGEST_WAIT_MS : Math.max(0, freeAtMs - this.#leadMs(pair) - nowMs);
+  }
+
+  /** The policy's score of a move that ends later by its wait for the uplinks. */
+  score(policy: Policy, weighed: Weighed, circumstances: Circumstances): number {
+    const { option } = weighed;
+    const waitMs = this.waitMs(weighed, circumstances.nowMs);
+    return policy.score(waitMs === 0 ? option : { ...option, durationMs: option.durationMs + waitMs }, circumstances);
   }
 
   /** When the move's turn comes, if it does not share uplinks, in ms since the epoch; -Infinity: it need not wait. */
@@ -113,6 +131,8 @@ export class MovePlanner {
   beside(weighed: Weighed, nowMs: number): Weighed {
     const { pair, spec, alone } = weighed;
     if (!this.#traffic.isBusy(pair)) return weighed;
+    // The others have sent everything before this move sends its first byte.
+    if (this.#traffic.allSentMs(pair, nowMs) <= nowMs + this.#leadMs(pair)) return weighed;
     const shared = this.#traffic.predict(pair, spec, nowMs);
     // The same figures as without traffic, to the last digit: the end of a move that shares nothing may be known here, and not yet there.
     const sharesNothing = shared.delayUserMs === 0 && Math.abs(shared.move.durationMs - alone.durationMs) < ROUNDING_MS;
@@ -120,27 +140,24 @@ export class MovePlanner {
   }
 
   /**
-   * Plans an evacuation as any other move, but more cheaply: where the uplinks are free before it would be done alone, sharing gains
-   * next to nothing, and it waits.
+   * Plans a move: now, shared or not, or in its turn. Where the uplinks are free before it would be done alone, it waits: the others end
+   * later if it shares, and it ends no earlier. Only a shorter move is predicted beside the others, which takes longer than all the rest.
    */
-  planEvacuation(weighed: Weighed, nowMs: number): Plan {
-    const turnMs = this.turnMs(weighed, nowMs);
-    const isShort = this.waitMs(weighed, nowMs) <= weighed.option.durationMs;
-    return turnMs > nowMs && isShort ? { weighed, turnMs } : this.plan(weighed, nowMs);
-  }
-
-  /** Plans a move: now, shared or not, or in its turn. */
   plan(weighed: Weighed, nowMs: number): Plan {
     const turnMs = this.turnMs(weighed, nowMs);
-    // A move that is late may end at any moment: to wait costs nothing.
-    if (turnMs > nowMs && this.#traffic.freeAtMs(weighed.pair, nowMs) === Number.POSITIVE_INFINITY)
-      return { weighed, turnMs };
+    if (turnMs > nowMs && this.#waitsInAnyCase(weighed, nowMs)) return { weighed, turnMs };
     const beside = this.beside(weighed, nowMs);
     if (!beside.raw.converges) return { weighed: beside, turnMs: this.retryMs(weighed, nowMs) };
     if (turnMs > nowMs && this.#lossBySharing(weighed, beside) >= this.#lossByWaiting(weighed, nowMs)) {
       return { weighed: beside, turnMs };
     }
     return { weighed: beside, turnMs: nowMs };
+  }
+
+  #waitsInAnyCase(weighed: Weighed, nowMs: number): boolean {
+    // A move that is late may end at any moment: to wait costs nothing.
+    const isLate = this.#traffic.freeAtMs(weighed.pair, nowMs) === Number.POSITIVE_INFINITY;
+    return isLate || this.waitMs(weighed, nowMs) <= weighed.option.durationMs;
   }
 
   /** The cost of the time that the move loses beside others, and that they lose, in user-milliseconds. */

@@ -49,7 +49,7 @@ export function refugeOf(
     // To leave one VM for another one mends nothing.
     if (breaks && homeLost === 'shared') continue;
     if (!isBefore({ breaks, serving }, chosen)) continue;
-    const refuge = { ...planner.planEvacuation(weighed, nowMs), breaks, serving };
+    const refuge = { ...planner.plan(weighed, nowMs), breaks, serving };
     if (refuge.turnMs > nowMs) later.push(refuge);
     else chosen = refuge;
   }

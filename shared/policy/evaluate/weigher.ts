@@ -76,7 +76,7 @@ export class MoveWeigher {
     const reason = 'better-site';
     const { nowMs } = circumstances;
     const readyAtMs = readyAt(chosen.option);
-    if (nowMs < readyAtMs) return { kind: 'move', reason, choice: choiceOf(chosen, circumstances, reason), readyAtMs };
+    if (nowMs < readyAtMs) return { kind: 'move', reason, readyAtMs };
     const { weighed, turnMs } = this.#planner.plan(chosen, nowMs);
     if (turnMs > nowMs || (weighed !== chosen && readyAt(weighed.option) > nowMs)) {
       this.#planner.wait(chosen, nowMs);

@@ -6,6 +6,7 @@ import type { Affinity, Data, VmSpec } from '../../events/index.ts';
 import type { Track } from '../../geo/plausibility.ts';
 import type { PredictedMove } from '../../model/move-model.ts';
 import type { Path, Uplink } from '../../model/paths.ts';
+import type { SharedForecast } from '../../model/shared-moves.ts';
 import type { DwellTimes } from './dwell-times.ts';
 import type { EndedStay } from './forecast.ts';
 import type { Motion } from './motion.ts';
@@ -53,6 +54,8 @@ export interface Pair {
   correction: Correction;
   /** The last prediction for this pair, before correction. */
   predicted?: { readonly spec: VmSpec; readonly move: PredictedMove };
+  /** The last forecast of a move that has its uplinks to itself, as if it were ordered at 0. */
+  lone?: { readonly spec: VmSpec; readonly forecast: SharedForecast };
 }
 
 /** Measured ÷ predicted, smoothed over the recent moves of a pair. JSON. */

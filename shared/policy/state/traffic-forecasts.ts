@@ -91,6 +91,11 @@ export class TrafficForecasts {
     // Another pair means that sites, uplinks or corrections have changed.
     if (known !== undefined && known.pair === pair) return known.forecast;
     if (pair === undefined || pair.paths.length === 0) return undefined;
+    const lone = this.#ofLone(tracked, pair);
+    if (lone !== undefined) {
+      tracked.group = { isValid: true, forecasts: new Map([[tracked, { pair, forecast: lone }]]) };
+      return lone;
+    }
     const together = this.connected(pair);
     const pairs = together.map((other) => this.pairOf(other)!);
     const forecasts = this.together(together.map((other, i) => ({ pair: pairs[i]!, move: stateOf(other) })));
@@ -100,6 +105,22 @@ export class TrafficForecasts {
     };
     for (const other of together) other.group = group;
     return group.forecasts.get(tracked)!.forecast;
+  }
+
+  /**
+   * The forecast of a move that has its uplinks to itself, and of which nothing is known but its order: the same for each such move of a
+   * pair, counted from the order. Most moves are of this kind. Undefined: it is not of this kind.
+   */
+  #ofLone({ move: { spec, orderedAtMs }, source, destination, progress, stoppedAtMs }: Tracked, pair: Pair) {
+    if (progress !== null || stoppedAtMs !== Number.POSITIVE_INFINITY) return undefined;
+    if (this.leaving(source).size > 1 || this.arriving(destination).size > 1) return undefined;
+    if (pair.lone?.spec !== spec) {
+      const [forecast] = this.together([{ pair, move: { spec, orderedAtMs: 0, progress: null } }]);
+      pair.lone = { spec, forecast: forecast! };
+    }
+    const { durationMs, copyEndMs, ...rest } = pair.lone.forecast;
+    // With the rounding of times since the epoch, as the prediction of several moves has it.
+    return { ...rest, durationMs: orderedAtMs + durationMs - orderedAtMs, copyEndMs: orderedAtMs + copyEndMs };
   }
 
   /**
@@ -171,9 +192,7 @@ export function addTo<T>(sets: Map<Site, Set<T>>, site: Site, member: T): void {
   else present.add(member);
 }
 
-/** Removes a member from the set of a site. An empty set does not stay. */
+/** Removes a member from the set of a site. An empty set stays: moves come and go, and there are no more sets than sites. */
 export function removeFrom<T>(sets: Map<Site, Set<T>>, site: Site, member: T): void {
-  const present = sets.get(site)!;
-  present.delete(member);
-  if (present.size === 0) sets.delete(site);
+  sets.get(site)?.delete(member);
 }

@@ -47,10 +47,6 @@ const LONGEST_HOLD_MS = 3_600_000;
 /** A link that another move leaves at least this share of the rate that a path could have is not busy. */
 const ROOM = 0.5;
 
-const NOT_ASKED: { readonly pair: Pair | undefined; readonly nowMs: number; readonly freeAtMs: number } = {
-  ...{ pair: undefined, nowMs: Number.NaN, freeAtMs: Number.NaN },
-};
-
 /** Owned by one `Placement`. Its size is bounded by the moves under way and the VMs that wait. */
 export class Traffic {
   /** The VMs that wait for their turn. The owner deletes those that wait no more. */
@@ -62,8 +58,9 @@ export class Traffic {
   readonly #forecasts: TrafficForecasts;
   /** Moves whose latest progress does not count yet. */
   readonly #progressed = new Set<Tracked>();
-  /** The last answer of `freeAtMs`, until a move comes, goes, stops or progresses. */
-  #asked = NOT_ASKED;
+  /** The answers of `freeAtMs` at one instant, until a move comes, goes, stops or progresses. */
+  readonly #freeAt = new Map<Pair, number>();
+  #freeAtNowMs = Number.NaN;
 
   constructor(sites: SiteTable, model: MoveModel, listener: TrafficListener) {
     this.#sites = sites;
@@ -82,7 +79,7 @@ export class Traffic {
     };
     this.#moves.set(move.decision, tracked);
     this.#forecasts.add(tracked);
-    this.#asked = NOT_ASKED;
+    this.#freeAt.clear();
     this.#sites.count(source, destination, move.paths, 1);
   }
 
@@ -93,7 +90,7 @@ export class Traffic {
     this.#stop(tracked, atMs);
     const { source, destination, move } = tracked;
     this.#forecasts.remove(tracked);
-    this.#asked = NOT_ASKED;
+    this.#freeAt.clear();
     this.#moves.delete(decision);
     this.#progressed.delete(tracked);
     this.#sites.count(source, destination, move.paths, -1);
@@ -110,7 +107,7 @@ export class Traffic {
     if (latest !== null && latest.atMs < next.atMs) {
       tracked.progress = latest;
       forget(tracked);
-      this.#asked = NOT_ASKED;
+      this.#freeAt.clear();
     }
     tracked.latest = next;
     this.#progressed.add(tracked);
@@ -146,11 +143,17 @@ export class Traffic {
    */
   freeAtMs(pair: Pair, nowMs: number): number {
     this.#countProgress(nowMs);
-    // An evaluation asks this for one pair several times.
-    if (this.#asked.pair !== pair || this.#asked.nowMs !== nowMs) {
-      this.#asked = { pair, nowMs, freeAtMs: this.#freeAtMs(pair, nowMs) };
+    if (this.#freeAtNowMs !== nowMs) {
+      this.#freeAtNowMs = nowMs;
+      this.#freeAt.clear();
     }
-    return this.#asked.freeAtMs;
+    // An evaluation asks this for one pair several times.
+    let freeAtMs = this.#freeAt.get(pair);
+    if (freeAtMs === undefined) {
+      freeAtMs = this.#freeAtMs(pair, nowMs);
+      this.#freeAt.set(pair, freeAtMs);
+    }
+    return freeAtMs;
   }
 
   #freeAtMs({ from, to, paths }: Pair, nowMs: number): number {
@@ -161,6 +164,24 @@ export class Traffic {
       freeAtMs = Math.max(freeAtMs, this.#roomAtMs(to, this.#forecasts.arriving(to), room));
     }
     return freeAtMs;
+  }
+
+  /**
+   * When the moves that leave the one site or reach the other will have sent their last bytes, in ms since the epoch; -Infinity: they
+   * have.
+   */
+  allSentMs({ from, to }: Pair, nowMs: number): number {
+    this.#countProgress(nowMs);
+    return Math.max(this.#lastSentMs(this.#forecasts.leaving(from)), this.#lastSentMs(this.#forecasts.arriving(to)));
+  }
+
+  #lastSentMs(moves: ReadonlySet<Tracked>): number {
+    let lastMs = Number.NEGATIVE_INFINITY;
+    for (const tracked of moves) {
+      if (tracked.stoppedAtMs !== Number.POSITIVE_INFINITY) continue;
+      lastMs = Math.max(lastMs, this.#forecasts.of(tracked)?.copyEndMs ?? lastMs);
+    }
+    return lastMs;
   }
 
   /** Predicts a further move, if it were ordered now, and what it costs the others. */
@@ -185,7 +206,7 @@ export class Traffic {
   #stop(tracked: Tracked, atMs: number): void {
     if (tracked.stoppedAtMs <= atMs) return;
     tracked.stoppedAtMs = atMs;
-    this.#asked = NOT_ASKED;
+    this.#freeAt.clear();
     for (const other of this.#forecasts.beside(tracked)) {
       if (other === tracked || !this.#shares(tracked, other)) continue;
       this.#share(tracked);
@@ -199,6 +220,7 @@ export class Traffic {
 
   /** Tells the VMs that expected the links of a move to be in use for longer. They wait until they are evaluated, each in its own millisecond. */
   #free({ source, destination }: Tracked, atMs: number): void {
+    if (this.waiting.isEmpty) return;
     const freed: string[] = [];
     const nowFreeAtMs = new Map<Pair, number>();
     for (const vm of this.waiting.beside(source, destination)) {
@@ -219,7 +241,7 @@ export class Traffic {
       tracked.progress = tracked.latest;
       tracked.latest = null;
       forget(tracked);
-      this.#asked = NOT_ASKED;
+      this.#freeAt.clear();
       this.#progressed.delete(tracked);
     }
   }

@@ -21,6 +21,10 @@ export class WaitingVms {
     return this.#waits.keys();
   }
 
+  get isEmpty(): boolean {
+    return this.#waits.size === 0;
+  }
+
   has(vm: string): boolean {
     return this.#waits.has(vm);
   }

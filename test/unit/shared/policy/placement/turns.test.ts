@@ -1,6 +1,7 @@
 /** Moves that would share uplinks: those that wait, in which order, those that need not, and what the predictions make of them. */
 import { describe, expect, test } from 'vitest';
 import type { VmSpec } from '#shared/events/index.ts';
+import { predictTogether } from '#shared/model/shared-moves.ts';
 import { Placement } from '#shared/policy/placement.ts';
 import { keepVm, reviveVm } from '#shared/policy/state/kept-vm.ts';
 import { RemoteMoves } from '#shared/policy/state/remote-moves.ts';
@@ -70,6 +71,37 @@ describe('moves that leave a site over the same uplinks', () => {
       expect(orderedAtMs).toBeLessThan(ends[i]!);
     });
   });
+});
+
+test.each([1, 2])('move %i with its uplinks to itself is forecast as beside others, to the last digit', (count) => {
+  const l = line(2);
+  for (let i = 0; i < count; i++) {
+    l.pass(600_000);
+    l.vm(`v${i}`, 's0', CALM);
+    l.order(`v${i}`, 's1');
+  }
+  const { sites, vms } = l.world.placement;
+  const pair = sites.pair(sites.known('s0'), sites.known('s1'));
+  const rateOf = ({ uplinks }: typeof pair.from, provider: string) =>
+    uplinks.find((uplink) => uplink.provider === provider)!.rateBps;
+  const rates = pair.paths.flatMap(({ provider }) => [rateOf(pair.from, provider), rateOf(pair.to, provider)]);
+  const { orderedAtMs } = vms.get(`v${count - 1}`)!.context.move!;
+  const paths = pair.paths.map((_, i) => [2 * i, 2 * i + 1]);
+  const move = { spec: CALM, rttMs: pair.rttMs, paths, orderedAtMs, progress: null };
+  const [forecast] = predictTogether(configWith().move, rates, [move]);
+  expect(freeAtMs(l.world.placement, l)).toBe(forecast!.copyEndMs);
+});
+
+test('a move that waits for one of its size is shown with the prediction that it will have', () => {
+  const l = line(3);
+  l.vm('first', 's0', CALM);
+  l.order('first', 's2');
+  drawn(l, 'v', 1, 1);
+  l.pass(1000);
+  const shown = l.world.placement.explain('v', Math.round(l.clock.now())).candidates.find(({ site }) => site === 's1')!;
+  live(l, 120);
+  expect(shown.rejected).toBe('path-busy');
+  expect(shown.prediction!.durationMs).toBeCloseTo(moveOf(l, 'v').prediction!.durationMs, 3);
 });
 
 test('a move does not wait for one that leaves most of the uplink to it, and its prediction knows what is left', () => {
