@@ -100,7 +100,7 @@ async function withFacts(
     const parts = orders.map((_, i) => join(folder, String(i)));
     const reports = await carryOutOrders(orders.map((order, i) => ({ ...order, factsPath: parts[i]! })));
     for (const [i, part] of parts.entries()) {
-      await pipeline(createReadStream(part), createWriteStream(factsPath, { flags: i === 0 ? 'w' : 'a' }));
+      await pipeline(createReadStream(part), createWriteStream(factsPath, { flags: i === 0 ? 'w' : 'a', mode: 0o600 }));
     }
     return reports;
   } finally {

@@ -4,6 +4,9 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { TagalongError } from '#shared/errors.ts';
 import { type EventType, type Fact, MIGRATION_TYPES } from '#shared/events/index.ts';
 
+/** The permissions of a file that only its owner may read. */
+const PRIVATE = 0o600;
+
 /** Event types that `--decisions` writes: every decision, and every migration event. */
 export const DECISIONS: readonly EventType[] = ['placement.decided.v1', ...MIGRATION_TYPES];
 
@@ -14,11 +17,17 @@ export interface DecisionsFile {
   close(): Promise<void>;
 }
 
-/** @throws TagalongError USAGE */
+/**
+ * Opens a file for the results of a command. They may contain movements of people: only the owner of the file may read it, also if
+ * the file existed before.
+ * @throws TagalongError USAGE
+ */
 export async function openOutput(option: string, path: string): Promise<FileHandle> {
   try {
-    // Results may contain the movements of people.
-    return await open(path, 'w', 0o600);
+    const file = await open(path, 'w', PRIVATE);
+    // A device such as /dev/null keeps its permissions.
+    if ((await file.stat()).isFile()) await file.chmod(PRIVATE);
+    return file;
   } catch (cause) {
     const why = (cause as Error).message;
     const message = `${option} ${path}: cannot be written (${why}); name a file in a folder that you may write to`;

@@ -1,4 +1,4 @@
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type FileHandle, stat } from 'node:fs/promises';
 import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,6 +9,7 @@ import { TagalongError } from '#shared/errors.ts';
 import { bytes, counted, duration } from '#shared/format.ts';
 import { createLog } from '#shared/log.ts';
 import { openBus } from '#shared/open.ts';
+import { openOutput } from '../output/output.ts';
 import { refuseMemory } from './run-service.ts';
 import { aborted, stopRequest } from './signals.ts';
 
@@ -65,16 +66,5 @@ async function openTrace(path: string): Promise<FileHandle> {
   if (!/\.(ndjson|jsonl)(\.gz)?$/.test(path)) {
     throw new TagalongError('USAGE', `--out ${path}: must end in .ndjson or .ndjson.gz`);
   }
-  try {
-    return await open(path, 'w', 0o600);
-  } catch (cause) {
-    const why = (cause as Error).message;
-    throw new TagalongError(
-      'USAGE',
-      `--out ${path}: cannot be written (${why}); name a file in a folder that you may write to`,
-      {
-        cause,
-      },
-    );
-  }
+  return openOutput('--out', path);
 }
