@@ -34,6 +34,7 @@ export type ErrorCode =
   | 'ORIGIN_REFUSED' // a page of another server caused the request
   | 'PATH_OUTSIDE' // the path of a request to another process leads out of /v1
   | 'TOKEN_UNKNOWN' // no issued token has that id
+  | 'ERASURE_INCOMPLETE' // not everything about a user could be erased; a repeat may erase the rest
   | 'VM_UNKNOWN' // no VM with that name was declared
   | 'SITE_UNKNOWN' // no site with that name was reported
   | 'SITE_IN_USE' // the site cannot be removed: it has VMs, or is the source or destination of a move

@@ -15,6 +15,7 @@ import type { Store } from './store/store.ts';
 export async function openBus({ bus }: Config, log: Log): Promise<Bus> {
   const { kind, hosts } = serverUrl(bus.url)!;
   const { partitions, retentionMs, auditRetentionMs } = bus;
+  const locationRetentionMs = Math.min(bus.locationRetentionMs, retentionMs);
   if (kind === 'memory') {
     const { memoryBus } = await import('./bus/memory.ts');
     return memoryBus({ partitions });
@@ -27,10 +28,12 @@ export async function openBus({ bus }: Config, log: Log): Promise<Bus> {
       partitions,
       maxAgeMs: retentionMs,
       auditMaxAgeMs: auditRetentionMs,
+      locationMaxAgeMs: locationRetentionMs,
     });
   }
   const { kafkaBus } = await import('./bus/kafka/bus.ts');
-  return kafkaBus({ ...(await kafkaServer(bus, hosts, log)), partitions, retentionMs, auditRetentionMs });
+  const kept = { retentionMs, auditRetentionMs, locationRetentionMs };
+  return kafkaBus({ ...(await kafkaServer(bus, hosts, log)), partitions, ...kept });
 }
 
 /**

@@ -11,7 +11,7 @@ export const ACCESS = {
   open: ROLES,
   /** For every valid token. The route itself limits a device to the VMs of its user. */
   'signed-in': ROLES,
-  /** Reports positions and gaps. The route itself limits a device to its user. */
+  /** Reports positions and gaps, and exports what is kept about a user. The route itself limits a device to its user. */
   report: ['device', 'admin'],
   /** Reads the state of the installation. */
   read: ['viewer', 'operator', 'admin'],

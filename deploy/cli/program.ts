@@ -24,6 +24,7 @@ import { addStays } from './commands/stays.ts';
 import { addTestBed } from './commands/testbed.ts';
 import { addToken } from './commands/token.ts';
 import { addUp } from './commands/up.ts';
+import { addUser } from './commands/user.ts';
 
 /** The commands in the order of the help. */
 const COMMANDS = [
@@ -46,6 +47,7 @@ const COMMANDS = [
   addCancel,
   addToken,
   addAudit,
+  addUser,
   addDeadLetters,
   addProbe,
   addTestBed,

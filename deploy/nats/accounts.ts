@@ -22,6 +22,8 @@ interface Access {
   readonly readsAudit?: true;
   /** True: it may change the configuration of streams, for example after `bus.retentionMs` has changed. */
   readonly configures?: true;
+  /** True: it may delete single events and records, to erase users. */
+  readonly erases?: true;
 }
 
 /** The permissions of the processes. */
@@ -49,10 +51,11 @@ export const ACCESS: Readonly<Record<ProcessName, Access>> = {
     configures: true,
   },
   monitor: {
-    publishes: ['event.rejected.v1'],
+    publishes: ['event.rejected.v1', 'session.detached.v1', 'user.erased.v1'],
     groups: ['monitor', 'tracer', 'dead-letters'],
-    records: ['dead-letter/'],
+    records: ['dead-letter/', 'ingest/user/', 'token/'],
     readsAudit: true,
+    erases: true,
   },
   dashboard: { publishes: ['event.rejected.v1'], groups: [], records: ['token/'] },
 };
@@ -68,7 +71,7 @@ export const USERS: readonly string[] = [...PROCESSES, OPERATOR];
 
 /** Subjects on which a process may publish. @param prefix of bus and store */
 export function publishOf(name: ProcessName, prefix = 'tagalong'): string[] {
-  const { publishes, groups, records, readsAudit, configures } = ACCESS[name];
+  const { publishes, groups, records, readsAudit, configures, erases } = ACCESS[name];
   const [events, places, members] = [`${prefix}_events`, `${prefix}_places`, `${prefix}_members`];
   const audit = `${prefix}_audit`;
   const stored = `${prefix}_records`;
@@ -89,6 +92,7 @@ export function publishOf(name: ProcessName, prefix = 'tagalong'): string[] {
     api('INFO'),
     ...all(['STREAM.INFO', 'STREAM.CREATE', ...(configures ? ['STREAM.UPDATE'] : [])], [audit, ...streams]),
     ...all(['STREAM.MSG.GET'], streams),
+    ...(erases ? [...all(['STREAM.MSG.DELETE'], [events, `KV_${stored}`]), api(`STREAM.PURGE.KV_${stored}`)] : []),
     ...all(['CONSUMER.LIST'], [events]),
     // The views of the buckets, and the lists of the store.
     ...readOf(buckets.map((bucket) => `KV_${bucket}`)),

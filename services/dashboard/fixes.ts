@@ -7,6 +7,8 @@
 export const EVERY_MS = 20_000;
 /** The most entries. Each has 20 bytes, so 40 MB. */
 const MOST = 2_000_000;
+/** Stands in entries whose user was erased; no user ever gets this number. */
+const NOBODY = 2 ** 32 - 1;
 /** The entries at the start. The arrays double when they are full. */
 const FIRST = 4_096;
 
@@ -54,6 +56,17 @@ export class Fixes {
     this.#size = Math.min(this.#size + 1, this.#most);
   }
 
+  /** Deletes all positions of these users. */
+  erase(users: ReadonlySet<number>): void {
+    if (users.size === 0) return;
+    for (let i = 0; i < this.#size; i++) {
+      if (!users.has(this.#user[i]!)) continue;
+      this.#user[i] = NOBODY;
+      this.#lat[i] = 0;
+      this.#lon[i] = 0;
+    }
+  }
+
   /** The last position of every user between two instants, both included; the latest first. */
   between(fromMs: number, toMs: number): PastFix[] {
     const found = new Map<number, PastFix>();
@@ -63,7 +76,7 @@ export class Fixes {
       // Positions may be up to a minute out of order, so the search continues a minute beyond the start.
       if (atMs < fromMs - 60_000) break;
       const user = this.#user[i]!;
-      if (atMs < fromMs || atMs > toMs || found.has(user)) continue;
+      if (atMs < fromMs || atMs > toMs || user === NOBODY || found.has(user)) continue;
       found.set(user, { user, atMs, lat: this.#lat[i]!, lon: this.#lon[i]! });
     }
     return [...found.values()];

@@ -22,6 +22,7 @@ const SWEEP_MS = 30_000;
 export const SHOWN: readonly EventType[] = [
   'location.reported.v1',
   'session.detached.v1',
+  'user.erased.v1',
   'vm.declared.v1',
   'vm.retired.v1',
   'site.reported.v1',
@@ -78,6 +79,9 @@ export class Record {
         break;
       case 'session.detached.v1':
         this.#users.detach(event.data.user, event.data.vm);
+        break;
+      case 'user.erased.v1':
+        this.#users.erase(event.data.user);
         break;
       case 'vm.declared.v1':
         // For a known VM the heartbeats of sites are more recent than this event.

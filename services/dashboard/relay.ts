@@ -11,6 +11,8 @@ import { type HttpSurface, Lines } from '../runtime/http.ts';
 
 /** The limits of an answer. The longest one lists all VMs. */
 const LIMITS = { mostBytes: 64 * 2 ** 20, withinMs: 10_000 };
+/** The limit of requests that read or erase all data of a user. */
+const USERS_WITHIN_MS = 120_000;
 
 /** Sends requests to the other processes. */
 export interface Relay {
@@ -81,7 +83,8 @@ function pathOf(url: string): string {
 
 async function askOne(url: string, init: RequestInit, token: string | undefined): Promise<Answer> {
   const headers = { ...(token !== undefined && { authorization: `Bearer ${token}` }), ...init.headers };
-  return fetchAnswer(url, { ...init, headers, redirect: 'error' }, LIMITS);
+  const limits = URL.parse(url)?.pathname.startsWith('/v1/users/') ? { ...LIMITS, withinMs: USERS_WITHIN_MS } : LIMITS;
+  return fetchAnswer(url, { ...init, headers, redirect: 'error' }, limits);
 }
 
 /** The request to pass on, with its sender's credentials, and its address for services that trust this proxy (`http.trustedProxies`). */

@@ -73,6 +73,16 @@ export class Users {
     else this.#rename(user);
   }
 
+  /** Forgets a user, also in the pictures of the last hour. */
+  erase(name: string): void {
+    const shown = this.#shown.get(name);
+    if (shown !== undefined) this.#remove(shown);
+    const numbers = new Set([...this.#names].flatMap(([number, [, user]]) => (user === name ? number : [])));
+    if (shown !== undefined) numbers.add(shown.number);
+    for (const number of numbers) this.#names.delete(number);
+    this.#fixes.erase(numbers);
+  }
+
   /** Detaches all users from a VM that was retired. */
   retire(vm: string): void {
     for (const { user, vms } of [...this.#shown.values()]) if (vms.includes(vm)) this.detach(user, vm);

@@ -4,11 +4,13 @@ import { RecentMap } from '#shared/recent.ts';
 import { Amount, closed, Name, recordKind } from '#shared/store/records.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
-import { getRecord, isUnreadable, listRecords } from '#shared/store/update.ts';
+import { eraseRecords, getRecord, isUnreadable, listRecords } from '#shared/store/update.ts';
 import { publishThenStore } from './publish-then-store.ts';
 
 /** The sessions: which users are attached to which VMs. The store holds them; a cache serves frequent reads. */
 export interface Attachments {
+  /** Reads the sessions of a user from the store, past the cache. */
+  sessions(user: string): Promise<readonly Session[]>;
   /** Reads the VMs of a user from the store. Empty: the user is attached to no VM. */
   load(user: string): Promise<readonly string[]>;
   /** The VMs of each user: from the cache, else from the store. */
@@ -16,6 +18,8 @@ export interface Attachments {
   /** @param publish publishes the change, which builds on `revision`; not called where nothing changes */
   attach(user: string, vm: string, weight: number, publish: (revision: number) => Promise<void>): Promise<void>;
   detach(user: string, vm: string, publish: (revision: number) => Promise<void>): Promise<void>;
+  /** Detaches a user from all VMs, and deletes the record for ever. @returns the number of sessions that have ended */
+  erase(user: string, publish: (vm: string, revision: number) => Promise<void>): Promise<number>;
   /** Detaches all users from a retired VM. Publishes nothing: `vm.retired` implies it. */
   detachAll(vm: string): Promise<void>;
   /** The number of users of each VM, counted from the store. */
@@ -24,8 +28,11 @@ export interface Attachments {
 
 const PREFIX = 'ingest/user/';
 
-const Attached = Type.Object({ sessions: Type.Array(Type.Object({ vm: Name, weight: Amount }, closed)) }, closed);
+const StoredSession = Type.Object({ vm: Name, weight: Amount }, closed);
+const Attached = Type.Object({ sessions: Type.Array(StoredSession) }, closed);
 type Attached = Static<typeof Attached>;
+/** The attachment of a user to a VM. */
+export type Session = Readonly<Static<typeof StoredSession>>;
 
 /** The kind of these records: the sessions of one user. */
 export const SESSIONS_RECORD = recordKind({
@@ -39,30 +46,45 @@ export const SESSIONS_RECORD = recordKind({
 });
 
 /** The age at which a cache entry expires: only then does this process see a session that another one attached. */
-const CACHE_MS = 10_000;
+export const CACHE_MS = 10_000;
 /** The least number of users in the cache. */
 const MIN_CACHED = 50_000;
 
-/** Users are keyed by their pseudonyms. */
-export function createAttachments(store: Store, clock: Clock, setAside: SetAside): Attachments {
-  return new CachedAttachments(store, clock, setAside);
+/**
+ * Users are keyed by their pseudonyms.
+ * @param beforeLoad is called before the VMs of a user are read
+ */
+export function createAttachments(
+  store: Store,
+  clock: Clock,
+  setAside: SetAside,
+  beforeLoad: (user: string) => Promise<void> = async () => {},
+): Attachments {
+  return new CachedAttachments(store, clock, setAside, beforeLoad);
 }
 
 class CachedAttachments implements Attachments {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #setAside: SetAside;
+  readonly #beforeLoad: (user: string) => Promise<void>;
   readonly #cache = new RecentMap<{ readonly vms: readonly string[]; readonly untilMs: number }>(MIN_CACHED);
   /** Counts the changes: a read that began before a change must not fill the cache again. */
   #changes = 0;
 
-  constructor(store: Store, clock: Clock, setAside: SetAside) {
+  constructor(store: Store, clock: Clock, setAside: SetAside, beforeLoad: (user: string) => Promise<void>) {
+    this.#beforeLoad = beforeLoad;
     this.#store = store;
     this.#clock = clock;
     this.#setAside = setAside;
   }
 
+  async sessions(user: string): Promise<readonly Session[]> {
+    return (await this.#read(user))?.sessions ?? [];
+  }
+
   async load(user: string): Promise<readonly string[]> {
+    await this.#beforeLoad(user);
     const changesBefore = this.#changes;
     const vms = (await this.#read(user))?.sessions.map(({ vm }) => vm) ?? [];
     if (this.#changes === changesBefore) this.#cache.set(user, { vms, untilMs: this.#clock.now() + CACHE_MS });
@@ -93,6 +115,20 @@ class CachedAttachments implements Attachments {
     const edit = (sessions: Attached['sessions']) =>
       sessions.some((session) => session.vm === vm) ? sessions.filter((session) => session.vm !== vm) : undefined;
     return this.#change(user, edit, publish);
+  }
+
+  async erase(user: string, publish: (vm: string, revision: number) => Promise<void>): Promise<number> {
+    const stored = await getRecord(this.#store, SESSIONS_RECORD, PREFIX + user);
+    if (stored === undefined) return 0;
+    const { sessions } = stored.value;
+    try {
+      // The caller repeats the request if the process dies before the record is deleted.
+      for (const { vm } of sessions) await publish(vm, stored.revision);
+      await eraseRecords(this.#store, [stored]);
+    } finally {
+      this.#forget(user);
+    }
+    return sessions.length;
   }
 
   async detachAll(vm: string): Promise<void> {
@@ -137,8 +173,12 @@ class CachedAttachments implements Attachments {
     try {
       await publishThenStore(places, SESSIONS_RECORD, PREFIX + user, next, publish);
     } finally {
-      this.#changes++;
-      this.#cache.delete(user);
+      this.#forget(user);
     }
+  }
+
+  #forget(user: string): void {
+    this.#changes++;
+    this.#cache.delete(user);
   }
 }

@@ -4,6 +4,7 @@ import { TagalongError } from '#shared/errors.ts';
 import { answer, type HttpSurface } from '../runtime/http.ts';
 import { registerLocationApis } from './apis/http.ts';
 import { interruptionReader, locationReader, readSession, readVm, userReader } from './body.ts';
+import { createNames, type Names } from './names.ts';
 import { ownUserCheck } from './own-user.ts';
 import type { Ingest } from './service.ts';
 
@@ -22,7 +23,13 @@ import type { Ingest } from './service.ts';
  */
 export function registerIngest(
   surface: HttpSurface,
-  options: { readonly ingest: Ingest; readonly clock: Clock; readonly config: Config },
+  options: {
+    readonly ingest: Ingest;
+    readonly clock: Clock;
+    readonly config: Config;
+    /** @default made of `config`; device tokens do not move then */
+    readonly names?: Names;
+  },
 ): void {
   const { app, health } = surface;
   const { ingest, clock, config } = options;
@@ -30,7 +37,7 @@ export function registerIngest(
   const readLocations = locationReader(pseudonymous);
   const readUser = userReader(pseudonymous);
   const readInterruptions = interruptionReader(pseudonymous);
-  const refuseOthers = ownUserCheck(config.ingest.pseudonymKey);
+  const refuseOthers = ownUserCheck(options.names ?? createNames(config.ingest));
   registerLocationApis(surface, { ...options, refuseOthers });
   health('ingest', () => ingest.ready());
   const administer = { config: { access: 'administer' } } as const;
@@ -47,14 +54,14 @@ export function registerIngest(
 
   app.post('/v1/locations', { config: { access: 'report' } }, async (request, reply) => {
     const list = readLocations(request.body, clock.now());
-    refuseOthers(request, list);
+    await refuseOthers(request, list);
     const receipt = await ingest.locations(list, request.headers.traceparent as string | undefined);
     return reply.code(202).send(receipt);
   });
 
   app.post('/v1/interruptions', { config: { access: 'report' } }, async (request, reply) => {
     const list = readInterruptions(request.body, clock.now());
-    refuseOthers(request, list);
+    await refuseOthers(request, list);
     const receipt = await ingest.interruptions(list);
     return reply.code(202).send(receipt);
   });

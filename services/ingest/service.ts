@@ -11,13 +11,14 @@ import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { InFlight } from '#shared/time/in-flight.ts';
 import type { KnownSites } from '../sites/known.ts';
-import { createAttachments } from './attachments.ts';
+import { type Attachments, createAttachments, type Session } from './attachments.ts';
 import { acceptsMore } from './backlog.ts';
 import { Declarations, type DeclareOptions } from './declarations.ts';
 import { createFactPublisher } from './facts.ts';
+import { createFormerSessions } from './former-sessions.ts';
 import { createInterruptions, type Interruption, type InterruptionReceipt } from './interruptions.ts';
 import { type Location, Locations, type Receipt } from './locations.ts';
-import { createPseudonyms } from './pseudonym.ts';
+import { createNames, type Names } from './names.ts';
 import { createQuotas } from './quotas.ts';
 import { Sessions } from './sessions.ts';
 import { vmKey } from './vm-record.ts';
@@ -49,6 +50,15 @@ export interface Ingest {
   attach(vm: string, user: string, weight: number): Promise<void>;
   /** Does nothing where the user is not attached. */
   detach(vm: string, user: string): Promise<void>;
+  /** The sessions of a user. @param user a name of the bus */
+  sessions(user: string): Promise<readonly Session[]>;
+  /**
+   * Ends all sessions of a user for ever.
+   * @param user a name of the bus
+   * @returns their number
+   * @throws TagalongError STORE_CONFLICT: repeat it
+   */
+  eraseSessions(user: string): Promise<number>;
   /**
    * Publishes the locations of one call at once; resolves when the bus has them. A repeated location gets the same event id.
    * @param traceparent the sender's trace context (W3C), if it has one
@@ -75,11 +85,13 @@ export interface IngestOptions {
   readonly log: Log;
   /** Receives records that cannot be read. @default a list of its own */
   readonly setAside?: SetAside;
+  /** The names of users. @default made of `config`; device tokens do not move then */
+  readonly names?: Names;
 }
 
 /** Every method but `start` and `stop` throws TagalongError SERVICE_STOPPED while ingest does not run. */
 export function createIngest(options: IngestOptions): Ingest {
-  const { declarations, sessions, locations, publishInterruptions } = partsOf(options);
+  const { attachments, former, declarations, sessions, locations, publishInterruptions } = partsOf(options);
   const inFlight = new InFlight();
   let running = false;
   let waitsFor: readonly string[] = [];
@@ -108,9 +120,11 @@ export function createIngest(options: IngestOptions): Ingest {
     },
     declareVm: (vm, home, spec, more) => take(() => declarations.declare(vm, home, spec, more)),
     retireVm: (vm) => take(() => declarations.retire(vm)),
-    siteOf: (vm, user) => take(() => declarations.siteOf(vm, user)),
+    siteOf: (vm, user) => take(() => declarations.siteOf(vm, user === undefined ? undefined : former.presentOf(user))),
     attach: (vm, user, weight) => take(() => sessions.attach(vm, user, weight)),
     detach: (vm, user) => take(() => sessions.detach(vm, user)),
+    sessions: (user) => take(() => attachments.sessions(user)),
+    eraseSessions: (user) => take(() => sessions.erase(user)),
     locations: (list, traceparent) => take(() => locations.publish(list, traceparent)),
     interruptions: (list) => take(() => publishInterruptions(list)),
     counts: locations.counts,
@@ -122,18 +136,33 @@ function partsOf(options: IngestOptions) {
   const { bus, store, clock, config } = options;
   const log = serviceLog(options.log, 'ingest');
   const setAside = options.setAside ?? new SetAside({ log, clock });
-  const pseudonymOf = createPseudonyms(config.pseudonymKey);
-  const attachments = createAttachments(store, clock, setAside);
+  const names = options.names ?? createNames(config);
+  const { former } = names;
+  const attachments: Attachments = createAttachments(store, clock, setAside, (user) => moveFormer(user));
   const quotas = createQuotas(config.quotas, clock, {
     vms: async () => (await store.list(vmKey(''))).length,
     usersByVm: () => attachments.usersByVm(),
   });
   const publishFact = createFactPublisher(bus);
+  const moveFormer = createFormerSessions({
+    attachments,
+    former,
+    log,
+    clock,
+    publishFact,
+    moveTokens: names.moveTokens,
+  });
+  const pseudonymOf = (id: string) => {
+    former.note(id);
+    return names.pseudonymOf(id);
+  };
   const declarations = new Declarations({ ...options, log, setAside, quotas, attachments, publishFact });
   const isDeclared = (vm: string) => declarations.isDeclared(vm);
   return {
+    attachments,
+    former,
     declarations,
-    sessions: new Sessions({ clock, quotas, attachments, publishFact, pseudonymOf, isDeclared }),
+    sessions: new Sessions({ clock, quotas, attachments, publishFact, pseudonymOf, former, isDeclared }),
     locations: new Locations({ bus, clock, config, quotas, attachments, pseudonymOf }),
     publishInterruptions: createInterruptions({ bus, clock, config, pseudonymOf, isDeclared, attachments }),
   };

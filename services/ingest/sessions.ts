@@ -2,6 +2,7 @@
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Attachments } from './attachments.ts';
 import { type PublishFact, refuseUnfit } from './facts.ts';
+import type { FormerPseudonyms } from './pseudonym.ts';
 import type { Quotas } from './quotas.ts';
 import { unknownVm } from './vm-record.ts';
 
@@ -12,6 +13,7 @@ export interface SessionParts {
   readonly attachments: Attachments;
   readonly publishFact: PublishFact;
   readonly pseudonymOf: (user: string) => string;
+  readonly former: FormerPseudonyms;
   readonly isDeclared: (vm: string) => Promise<boolean>;
 }
 
@@ -42,13 +44,21 @@ export class Sessions {
   }
 
   async detach(vm: string, id: string): Promise<void> {
-    const { clock, quotas, attachments, publishFact, pseudonymOf } = this.#parts;
-    const user = pseudonymOf(id);
-    const data = () => ({ vm, user, atMs: clock.now() });
-    refuseUnfit('session.detached.v1', data());
-    await attachments.detach(user, vm, async (revision) => {
-      await publishFact({ type: 'session.detached.v1', data: data() }, revision);
-      quotas.changed({ usersOf: vm, by: -1 });
-    });
+    const { clock, attachments, pseudonymOf, former } = this.#parts;
+    refuseUnfit('session.detached.v1', { vm, user: pseudonymOf(id), atMs: clock.now() });
+    for (const user of [pseudonymOf(id), ...former.ofUser(id)]) {
+      await attachments.detach(user, vm, (revision) => this.#publishDetached(user, vm, revision));
+    }
+  }
+
+  /** @param user a name of the bus */
+  erase(user: string): Promise<number> {
+    return this.#parts.attachments.erase(user, (vm, revision) => this.#publishDetached(user, vm, revision));
+  }
+
+  async #publishDetached(user: string, vm: string, revision: number): Promise<void> {
+    const { clock, quotas, publishFact } = this.#parts;
+    await publishFact({ type: 'session.detached.v1', data: { vm, user, atMs: clock.now() } }, revision);
+    quotas.changed({ usersOf: vm, by: -1 });
   }
 }

@@ -42,6 +42,7 @@ import { addStays, loadForecast } from './stays.ts';
 export const BROADCAST_TYPES: readonly EventType[] = [
   'placement.decided.v1',
   'stays.counted.v1',
+  'user.erased.v1',
   'migration.progressed.v1',
   'migration.switched.v1',
   ...TERMINAL_TYPES,
@@ -52,6 +53,7 @@ const TO_CORE: ReadonlySet<EventType> = new Set([
   'site.reported.v1',
   'site.removed.v1',
   'stays.counted.v1',
+  'user.erased.v1',
   'migration.progressed.v1',
 ] as const);
 
@@ -130,7 +132,7 @@ export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm>
   }
 
   /** Reads the VMs of the assigned partitions, and of all other VMs the moves under way. */
-  async load({ partitions: mine }: Assignment): Promise<(present: Placement) => Placement> {
+  async load({ partitions: mine, isNew }: Assignment): Promise<(present: Placement) => Placement> {
     const corrections = await this.corrections.read();
     const automation = await this.automation.read();
     const kept = await this.#options.outbox.load(mine.map((partition) => `${partition}/`));
@@ -149,11 +151,25 @@ export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm>
       applyCorrections(core, corrections);
       const { paused, by } = automation ?? { paused: present.paused, by: present.pausedBy };
       core.pause(paused, nowMs, by);
+      if (isNew) this.#sayAway(kept, nowMs);
       for (const { value } of kept) core.restore(reviveVm(value, core.sites));
       this.#restoreRemoteMoves(core, remote, mine);
       core.resume(nowMs);
       return core;
     };
+  }
+
+  /** Logs that positions are gone which nobody has handled, because no placement held these VMs for longer than the bus keeps them. */
+  #sayAway(kept: readonly { readonly value: KeptVm }[], nowMs: number): void {
+    const lastMs = kept.reduce((most, { value }) => Math.max(most, value.nowMs), Number.NEGATIVE_INFINITY);
+    const awayMs = nowMs - lastMs;
+    const { locationRetentionMs } = this.#options.config.bus;
+    if (!Number.isFinite(awayMs) || awayMs <= locationRetentionMs) return;
+    const next = 'VMs are decided about again when their users report';
+    this.#options.log.warn(
+      { awayMs, locationRetentionMs, next },
+      'nobody handled positions for longer than the bus keeps them',
+    );
   }
 
   /** The stored contexts of the VMs that other processes hold. */

@@ -8,9 +8,11 @@ import { createLog } from '#shared/log.ts';
 import { natsCounters } from '#shared/nats/counters.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
+import { createNames } from '../ingest/names.ts';
 import { createMonitor } from '../monitor/service.ts';
 import { createExposition, type Exposition } from '../runtime/exposition.ts';
 import { createHttp } from '../runtime/http.ts';
+import { createTokens } from '../runtime/tokens.ts';
 import { simulatedMachines } from '../sites/hosts/simulated.ts';
 import { MODULES, type Process } from './modules.ts';
 import { observeAudit, observeConnections, observeHeldEvents, observeProcess, observeSetAside } from './observe.ts';
@@ -45,8 +47,10 @@ export async function metricSections(): Promise<Section[]> {
   const log = createLog('silent');
   const [bus, store, config] = [memoryBus({ partitions: 1 }), memoryStore(), DEFAULT_CONFIG];
   const machines = simulatedMachines(config, clock);
+  const tokens = createTokens(store, clock);
   const process: Process = {
     ...{ config, clock, bus, store, log, machines, setAside: new SetAside({ log, clock }), isAlone: true },
+    ...{ tokens, names: createNames(config.ingest, tokens) },
   };
   const every = createExposition();
   observeProcess(every);

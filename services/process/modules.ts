@@ -14,9 +14,13 @@ import { createRelay } from '../dashboard/relay.ts';
 import { createDashboard, type Dashboard } from '../dashboard/service.ts';
 import { createDeadLetters, type DeadLetters } from '../dead-letters/service.ts';
 import { owntracksOverMqtt } from '../ingest/apis/mqtt.ts';
+import { mqttMessages } from '../ingest/apis/mqtt-messages.ts';
+import { CACHE_MS } from '../ingest/attachments.ts';
 import { declareVms } from '../ingest/declare.ts';
 import { registerIngest } from '../ingest/http.ts';
 import { consumerGroupsExist } from '../ingest/listeners.ts';
+import type { Names } from '../ingest/names.ts';
+import { ownUserCheck } from '../ingest/own-user.ts';
 import { createIngest, type Ingest } from '../ingest/service.ts';
 import { createMigratorWithSites, type MigratorWithSites } from '../migrator/with-sites.ts';
 import { createMonitor, type Monitor } from '../monitor/service.ts';
@@ -25,9 +29,12 @@ import { createPlacement, type PlacementService } from '../placement/service.ts'
 import { registerAudit } from '../runtime/audit-http.ts';
 import type { Exposition } from '../runtime/exposition.ts';
 import type { HttpSurface } from '../runtime/http.ts';
-import { createTokens } from '../runtime/tokens.ts';
+import type { Tokens } from '../runtime/tokens.ts';
 import { knownSites } from '../sites/known.ts';
 import { createTracer, type Tracer } from '../tracer/service.ts';
+import { registerUsers } from '../users/http.ts';
+import { createUserData, type UserData } from '../users/service.ts';
+import { storedSessions } from '../users/sessions.ts';
 import { createWebhooks, type Webhooks } from '../webhook/service.ts';
 import {
   observeDashboard,
@@ -53,6 +60,7 @@ export interface Services {
   readonly monitor: Monitor;
   readonly dashboard: Dashboard;
   readonly deadLetters: DeadLetters;
+  readonly users: UserData;
 }
 /** The name of a module. */
 export type ServiceName = keyof Services;
@@ -65,6 +73,10 @@ export interface Process {
   readonly store: Store;
   readonly log: Log;
   readonly setAside: SetAside;
+  /** The issued tokens. */
+  readonly tokens: Tokens;
+  /** The names of users on the bus. */
+  readonly names: Names;
   /** The hypervisor and its hosts; only where the process runs the migrator. */
   readonly machines?: Machines;
   /** The tokens of the configuration as they are now. @default those of `config` */
@@ -152,13 +164,15 @@ export const MODULES: { readonly [Name in ServiceName]: ServiceModule<Name> } = 
       return { service: deadLetters, start: () => deadLetters.start(), stop: () => deadLetters.stop() };
     },
   },
+  users: { process: 'monitor', create: runUsers },
 };
 
 /** In a process of its own, ingest waits for placement and migrator, then declares the VMs. Otherwise its process declares them. */
-function runIngest({ bus, store, clock, config, log, setAside, isAlone }: Process): Running<Ingest> {
+function runIngest(process: Process): Running<Ingest> {
+  const { bus, store, clock, config, log, setAside, tokens, names, isAlone } = process;
   const sites = knownSites(store, config.sites);
-  const ingest = createIngest({ bus, store, clock, config: config.ingest, sites, log, setAside });
-  const mqtt = owntracksOverMqtt({ config, ingest, tokens: createTokens(store, clock), clock, log });
+  const ingest = createIngest({ bus, store, clock, config: config.ingest, sites, log, setAside, names });
+  const mqtt = owntracksOverMqtt({ config, ingest, tokens, names, clock, log });
   const stopped = new AbortController();
   return {
     service: ingest,
@@ -174,7 +188,7 @@ function runIngest({ bus, store, clock, config, log, setAside, isAlone }: Proces
       await mqtt?.stop();
       await ingest.stop();
     },
-    routes: (surface) => registerIngest(surface, { ingest, clock, config }),
+    routes: (surface) => registerIngest(surface, { ingest, clock, config, names }),
     metrics: (exposition) => observeIngest(exposition, ingest),
   };
 }
@@ -232,5 +246,24 @@ function runDashboard({ config, ...process }: Process, { placement }: Partial<Se
       relay?.registerHttp(surface);
     },
     metrics: (exposition) => observeDashboard(exposition, dashboard),
+  };
+}
+
+/** Exports and erases users. Ingest faces the internet, so another process may delete events. */
+function runUsers(process: Process, { ingest }: Partial<Services>): Running<UserData> {
+  const { config, clock, names, isAlone } = process;
+  const { mqtt } = config.ingest;
+  const userData = createUserData({
+    ...process,
+    ingest: ingest ?? storedSessions(process),
+    messages: mqtt && mqttMessages(mqtt),
+    nowMs: () => clock.now(),
+    settleMs: isAlone ? CACHE_MS : 0,
+  });
+  return {
+    service: userData,
+    async start() {},
+    async stop() {},
+    routes: (surface) => registerUsers(surface, { userData, config, refuseOthers: ownUserCheck(names) }),
   };
 }

@@ -20,6 +20,7 @@ export interface Route {
     | 'migrations'
     | 'sites'
     | 'tokens'
+    | 'users'
     | 'dashboard'
     | 'health';
   readonly summary: string;
@@ -272,6 +273,16 @@ const TOKENS: readonly Route[] = [
     ...{ method: 'delete', path: '/v1/tokens/:id', tag: 'tokens' },
     summary: 'Revoke a token. All processes refuse it within two seconds',
     answers: { 204: 'Revoked', 404: 'No token has the id: TOKEN_UNKNOWN' },
+  },
+  {
+    ...{ method: 'get', path: '/v1/users/:user/export', tag: 'users' },
+    summary: 'Everything that is kept about a user, by place. A device exports its own user only',
+    answers: { 200: { says: 'Sessions, tokens, records, events and messages', as: Anything } },
+  },
+  {
+    ...{ method: 'delete', path: '/v1/users/:user', tag: 'users' },
+    summary: 'Erase everything that is kept about a user. Repeat it where "complete" is false',
+    answers: { 200: { says: 'What each place has removed, and what is left until when', as: Anything } },
   },
 ];
 

@@ -1,6 +1,6 @@
 /** The services of one process, made from the table, with the process's own routes and metrics around them. */
 
-import { createPseudonyms } from '../ingest/pseudonym.ts';
+import { createNames } from '../ingest/names.ts';
 import { createAuditTrail } from '../runtime/audit-trail.ts';
 import { registerCaller } from '../runtime/caller-http.ts';
 import { createExposition } from '../runtime/exposition.ts';
@@ -36,17 +36,19 @@ export function servicesWhere(isWanted: (name: ServiceName) => boolean): readonl
 }
 
 /** Makes services of a process, with their metrics. Nothing is started. */
-export function createParts(names: readonly ServiceName[], process: Process): Parts {
-  const held = holdEvents(process.bus, { ...process, sites: knownSites(process.store, process.config.sites) });
+export function createParts(names: readonly ServiceName[], given: Omit<Process, 'tokens' | 'names'>): Parts {
+  const { bus, store, clock, config, log, setAside } = given;
+  const held = holdEvents(bus, { ...given, sites: knownSites(store, config.sites) });
+  const tokens = createTokens(store, clock);
+  const users = createNames(config.ingest, tokens);
+  const process: Process = { ...given, tokens, names: users };
   const services: { [Name in ServiceName]?: Services[Name] } = {};
   const running = names.map((name) => {
     const one = MODULES[name].create({ ...process, bus: held }, services);
     Object.assign(services, { [name]: one.service });
     return one;
   });
-  const { bus, store, clock, config, log, setAside } = process;
-  const tokens = createTokens(store, clock);
-  const pseudonymOf = createPseudonyms(config.ingest.pseudonymKey);
+  const { pseudonymOf } = users;
   const trail = createAuditTrail({ bus, clock, log });
   const exposition = services.monitor ?? createExposition();
   observeProcess(exposition);

@@ -80,6 +80,7 @@ export function holdEvents(bus: Bus, { clock, config, sites, log }: HoldOptions)
     publish: (events) => bus.publish(events),
     subscribe: (options, handler) => bus.subscribe(options, holding(handler)),
     audited: (query) => bus.audited(query),
+    ...(bus.userEvents && { userEvents: bus.userEvents }),
     lag: () => bus.lag(),
     connected: () => bus.connected(),
     get maxEventBytes() {

@@ -10,7 +10,7 @@ import { RecentMap } from '#shared/recent.ts';
 import { ROLES, type Role } from '#shared/roles.ts';
 import { closed, Ms, Name, oneOf, orNull, recordKind } from '#shared/store/records.ts';
 import type { Store } from '#shared/store/store.ts';
-import { getRecord, isUnreadable, listRecords, updateRecord } from '#shared/store/update.ts';
+import { eraseRecords, getRecord, isUnreadable, listRecords, updateRecord } from '#shared/store/update.ts';
 import { tokenIdIn } from '#shared/token-text.ts';
 
 const PREFIX = 'token/';
@@ -59,6 +59,10 @@ export interface Tokens {
    * @throws TagalongError TOKEN_UNKNOWN; of the store
    */
   revoke(shown: string): Promise<void>;
+  /** Moves the device tokens of a user to another name of the same user. @throws TagalongError of the store */
+  move(from: string, to: string): Promise<void>;
+  /** Deletes the device tokens of users for ever. @returns their number. @throws TagalongError of the store */
+  erase(users: readonly string[]): Promise<number>;
   /** The record of a valid token; undefined for any other text. @throws TagalongError STORE_UNREACHABLE */
   recognise(shown: string): Promise<IssuedToken | undefined>;
 }
@@ -113,6 +117,22 @@ export function createTokens(store: Store, clock: Pick<Clock, 'now'>): Tokens {
         return { value: undefined };
       });
       kept.delete(id);
+    },
+    async move(from, to) {
+      for (const { key, value } of await listRecords(store, TOKEN_RECORD, PREFIX)) {
+        if (value.user !== from) continue;
+        await updateRecord(store, TOKEN_RECORD, key, (present) =>
+          present?.user === from ? { value: { ...present, user: to } } : undefined,
+        );
+        kept.delete(key.slice(PREFIX.length));
+      }
+    },
+    async erase(users) {
+      const all = await listRecords(store, TOKEN_RECORD, PREFIX);
+      const theirs = all.filter(({ value: { user } }) => user !== null && users.includes(user));
+      await eraseRecords(store, theirs);
+      for (const { key } of theirs) kept.delete(key.slice(PREFIX.length));
+      return theirs.length;
     },
     async recognise(shown) {
       const [, id] = TOKEN.exec(shown) ?? [];

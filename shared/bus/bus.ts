@@ -46,6 +46,8 @@ export interface Bus {
    * @throws TagalongError BUS_UNREACHABLE
    */
   claim?(installation: string): Promise<string>;
+  /** The stored events about users. Absent where the server cannot delete single events: they stay until they are too old. */
+  readonly userEvents?: UserEvents;
   /** True, or why the bus cannot be used at the moment, in words that name no server. It may be some seconds old. */
   connected(): true | string;
   /** Counts of its connection since it was opened; absent where it has none. */
@@ -54,6 +56,23 @@ export interface Bus {
   readonly maxEventBytes: number;
   /** Stops all members after their batches in hand, then closes the connection. Later calls get BUS_CLOSED. */
   close(): Promise<void>;
+}
+
+/** Finds and deletes the stored events about users, by the names that the bus carries. */
+export interface UserEvents {
+  /**
+   * The latest stored events about these users.
+   * @param most the most events to return
+   * @throws TagalongError BUS_UNREACHABLE
+   */
+  find(users: readonly string[], most: number): Promise<Event[]>;
+  /**
+   * Deletes the stored events about these users, so that nobody can read them again. Groups that have not handled them yet never
+   * receive them.
+   * @returns the number of deleted events
+   * @throws TagalongError BUS_UNREACHABLE; some events may be deleted then
+   */
+  erase(users: readonly string[]): Promise<number>;
 }
 
 /** The events that a member receives, and the group to which it belongs. */

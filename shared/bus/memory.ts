@@ -72,6 +72,8 @@ export function memoryBus({ partitions = 16 }: { readonly partitions?: number } 
     maxEventBytes: MAX_EVENT_BYTES,
     lag: () => queues.lag(),
     claim: async (installation) => (owner ??= installation),
+    // It stores no events: those that wait in a queue are on their way to a handler.
+    userEvents: { find: async () => [], erase: async () => 0 },
     connected: () => true,
     get busy() {
       return members.busy;

@@ -178,12 +178,16 @@ function* vmFaults({ sites, vms, ingest }: Config): Generator<Fault> {
 /** The faults of other systems' entries: those that send positions, and those that receive moves. */
 function* neighbourFaults(config: Config): Generator<Fault> {
   const { ingest, webhooks, tracing } = config;
-  const { mqtt, places } = ingest;
+  const { mqtt, places, pseudonymKey, formerPseudonymKeys } = ingest;
   const { otlpUrl, token } = tracing;
   yield* phoneAccountFaults(config);
   if (mqtt !== undefined) {
     if (serverUrl(mqtt.url)?.kind === 'nats') yield* serverFaults(['ingest', 'mqtt'], mqtt);
     else yield { path: ['ingest', 'mqtt', 'url'], message: 'is not of a NATS server; give nats://HOST:PORT' };
+  }
+  if (formerPseudonymKeys.length > 0 && (pseudonymKey === undefined || formerPseudonymKeys.includes(pseudonymKey))) {
+    const message = 'need another, present key; set ingest.pseudonymKey to a new one';
+    yield { path: ['ingest', 'formerPseudonymKeys'], message };
   }
   yield* repeats(
     ['ingest', 'places'],

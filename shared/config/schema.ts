@@ -79,6 +79,10 @@ const Bus = section({
   retentionMs: time(604_800_000),
   /** How long the records of the audit are kept, which has a stream of its own: 90 days. @default 7_776_000_000 */
   auditRetentionMs: time(7_776_000_000),
+  /**
+   * How long positions of users are kept; never longer than `retentionMs`. NATS keeps them for whole seconds, and needs nats-server 2.11:
+   * older servers keep positions as long as other events. On Kafka it counts when the topic is created. @default 3_600_000 */
+  locationRetentionMs: time(3_600_000),
 });
 
 /** The store of records. If its URL is that of the bus, it uses `auth` and `tls` of the bus unless it has its own. */
@@ -138,6 +142,11 @@ const Quotas = section({
 const Ingest = section({
   /** The key of the pseudonyms (HMAC-SHA256). With it bus and store contain pseudonyms, without it the users' own ids. */
   pseudonymKey: Secret,
+  /** Former keys, during a change: sessions and tokens that were made under them move to the pseudonyms of `pseudonymKey`. @default none */
+  formerPseudonymKeys: Type.Array(Type.String({ minLength: 16, maxLength: 512, writeOnly: true }), {
+    maxItems: 2,
+    default: [],
+  }),
   plausibility: Plausibility,
   /** Requests beyond these limits are refused (QUOTA_EXCEEDED). */
   quotas: Quotas,

@@ -43,6 +43,12 @@ const EVENTS: Record<EventType, Described> = {
     senders: ['ingest'],
     receivers: ['placement', ...OBSERVERS],
   },
+  'user.erased.v1': {
+    title: 'User erased',
+    summary: 'An admin has everything about a user erased. Its sessions have ended. Each receiver forgets the user.',
+    senders: ['ingest'],
+    receivers: ['placement', 'dashboard'],
+  },
   'vm.declared.v1': {
     title: 'VM declared',
     summary: 'Tagalong manages a VM from now on. The VM runs at its home site.',

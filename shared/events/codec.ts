@@ -37,13 +37,14 @@ const validators = Object.fromEntries(
 ) as unknown as Record<EventType, Validator>;
 
 /**
- * The partition key of a fact: its VM, or its site for events about a site, or the partition that it is about; one key for the whole
- * audit. Events with the same key keep their order.
+ * The partition key of a fact: its VM, or its site for events about a site, or the user or the partition that it is about; one key for
+ * the whole audit. Events with the same key keep their order.
  */
 export function keyOf(fact: Fact): string {
   const { data } = fact;
   if ('site' in data) return data.site;
   if ('vm' in data) return data.vm;
+  if ('user' in data) return data.user;
   return 'partition' in data ? `partition-${data.partition}` : 'audit';
 }
 

@@ -91,6 +91,9 @@ export const SessionAttached = Type.Object({ vm: Name, user: Name, atMs: AtMs, w
 /** A user no longer uses a VM. */
 export const SessionDetached = Type.Object({ vm: Name, user: Name, atMs: AtMs }, closed);
 
+/** Everything about a user is erased. Its sessions have ended before; whoever keeps something else about the user forgets it. */
+export const UserErased = Type.Object({ user: Name, atMs: AtMs }, closed);
+
 /** A site's heartbeat. Two sites have one path for each provider to which both have an uplink. */
 export const SiteReported = Type.Object(
   {
@@ -351,6 +354,7 @@ export const SCHEMAS = {
   'event.rejected.v1': EventRejected,
   'stays.counted.v1': StaysCounted,
   'request.audited.v1': RequestAudited,
+  'user.erased.v1': UserErased,
 } as const;
 
 /** The name of an event type, version included. */

@@ -41,6 +41,8 @@ export interface Link {
   readonly counters: NatsCounters;
   /** True if the server supports consumers with several filters (from 2.10 on). */
   readonly manyFilters: boolean;
+  /** True if the server deletes a message at an age of its own (from 2.11 on). */
+  readonly messageTtls: boolean;
   /** Subjects that the server has forbidden since the last connect. */
   readonly forbidden: ReadonlySet<string>;
   /** False while the connection is lost. */
@@ -128,6 +130,7 @@ async function linkOf(nc: NatsConnection, role: ServerRole, where: string): Prom
     },
     forbidden,
     manyFilters: major > 2 || minor >= 10,
+    messageTtls: major > 2 || minor >= 11,
     onReconnect(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

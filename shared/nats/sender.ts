@@ -83,7 +83,7 @@ export class Sender {
     readonly subject: string;
     readonly payload: Uint8Array;
     readonly id: string;
-    readonly headers?: Readonly<Record<string, string>>;
+    readonly headers?: Readonly<Record<string, string>> | undefined;
     readonly giveUpAfterMs: number;
   }): Promise<Ack> {
     const { subject, payload, id, giveUpAfterMs } = options;

@@ -3,10 +3,12 @@ import { DiscardPolicy, type JetStreamManager, nanos, RetentionPolicy, StorageTy
 import { apiCode } from './errors.ts';
 
 const NAME_IN_USE = 10058;
+/** The errors of a deletion where the stream does not have the message any more. */
+const NO_MESSAGE: readonly (number | undefined)[] = [10043, 10057];
 
 /**
  * Creates a stream, or updates one that has another configuration. An account that may not update streams uses them as they are: the
- * process that may does it.
+ * process that may does it. A stream whose single messages nobody may delete stays so: servers refuse to change that.
  * @throws NatsError
  */
 export async function ensureStream(
@@ -17,7 +19,8 @@ export async function ensureStream(
     await jsm.streams.add(config);
   } catch (error) {
     if (apiCode(error) !== NAME_IN_USE) throw error;
-    await jsm.streams.update(config.name, config).catch((refused) => {
+    const { deny_delete: _, ...changeable } = config;
+    await jsm.streams.update(config.name, changeable).catch((refused) => {
       if ((refused as { code?: string }).code !== 'PERMISSIONS_VIOLATION') throw refused;
     });
   }
@@ -32,6 +35,8 @@ export function eventStream(options: {
   readonly maxAgeMs: number;
   readonly maxBytes: number;
   readonly duplicateWindowMs: number;
+  /** True: messages may have an age of their own. @default false */
+  readonly messageTtls?: boolean;
 }): Partial<StreamConfig> & { name: string } {
   return {
     name: options.name,
@@ -43,6 +48,8 @@ export function eventStream(options: {
     max_age: nanos(options.maxAgeMs),
     max_bytes: options.maxBytes,
     duplicate_window: nanos(Math.min(options.duplicateWindowMs, options.maxAgeMs)),
+    // The types of the client do not know it.
+    ...(options.messageTtls && { allow_msg_ttl: true }),
   };
 }
 
@@ -52,6 +59,8 @@ export function bucketStream(options: {
   readonly storage: 'file' | 'memory';
   readonly replicas: number;
   readonly maxAgeMs?: number;
+  /** True: single messages can be overwritten and deleted, for records about people. @default false */
+  readonly erasable?: boolean;
 }): Partial<StreamConfig> & { name: string } {
   return {
     name: bucketName(options.bucket),
@@ -63,7 +72,7 @@ export function bucketStream(options: {
     max_age: nanos(options.maxAgeMs ?? 0),
     max_msgs_per_subject: 1,
     allow_rollup_hdrs: true,
-    deny_delete: true,
+    deny_delete: !options.erasable,
     // Reads go to the leader, so that a writer reads its own writes.
     allow_direct: false,
   };
@@ -77,4 +86,23 @@ export function bucketName(bucket: string): string {
 /** The subject of a key of a bucket. */
 export function bucketSubject(bucket: string, key: string): string {
   return `$KV.${bucket}.${key}`;
+}
+
+/**
+ * Overwrites a message in the files of the server, and deletes it.
+ * @param stream one that allows it: `deny_delete` is false
+ * @returns false if the stream does not have it
+ * @throws NatsError
+ */
+export async function deleteMessage(
+  { jsm }: { readonly jsm: JetStreamManager },
+  stream: string,
+  seq: number,
+): Promise<boolean> {
+  try {
+    return await jsm.streams.deleteMessage(stream, seq, true);
+  } catch (error) {
+    if (NO_MESSAGE.includes(apiCode(error))) return false;
+    throw error;
+  }
 }

@@ -128,6 +128,9 @@ export class Placement implements Core<PlacementOutput> {
       case 'vm.retired.v1':
         this.#onEnrolment(fact);
         return;
+      case 'user.erased.v1':
+        this.#onErased(fact.data);
+        return;
       case 'migration.progressed.v1':
         this.traffic.note(fact, nowMs);
         return;
@@ -255,6 +258,13 @@ export class Placement implements Core<PlacementOutput> {
     // A declaration may forbid the VM's present home.
     const isConfined = fact.type === 'vm.declared.v1' && vm.affinity !== null;
     if (isConfined || fact.type === 'session.detached.v1') this.#decider.evaluate(vm, fact.data.atMs);
+    this.#decider.evaluateRelated();
+  }
+
+  #onErased({ user, atMs }: Data<'user.erased.v1'>): void {
+    const { changed, left } = this.#vmTable.erase(user);
+    for (const vm of changed) this.#output.change(vm);
+    for (const vm of left) this.#decider.evaluate(vm, atMs);
     this.#decider.evaluateRelated();
   }
 

@@ -31,12 +31,20 @@ export function memoryStore(): Store {
     },
     async put(writes) {
       const revisions = writes.map(write);
-      const lost = writes.filter((_, i) => revisions[i] === undefined).map(({ key }) => key);
-      if (lost.length > 0) throw new TagalongError('STORE_CONFLICT', `another process wrote first: ${lost.join(', ')}`);
+      const lost = writes.filter((_, i) => revisions[i] === undefined);
+      if (lost.length > 0) throw conflict(lost);
       return revisions as number[];
+    },
+    async erase(deleted) {
+      const lost = deleted.filter(({ key, revision }) => write({ key, revision, value: undefined }) === undefined);
+      if (lost.length > 0) throw conflict(lost);
     },
     connected: () => true,
     maxRecordBytes: MAX_RECORD_BYTES,
     async close() {},
   };
+}
+
+function conflict(lost: readonly Pick<Write, 'key'>[]): TagalongError {
+  return new TagalongError('STORE_CONFLICT', `another process wrote first: ${lost.map(({ key }) => key).join(', ')}`);
 }

@@ -15,7 +15,7 @@ import type { NatsKeeping, NatsServer } from '../nats/options.ts';
 import { PULL, PullConsumer } from '../nats/pull-consumer.ts';
 import { writeRecord } from '../nats/record.ts';
 import { Sender } from '../nats/sender.ts';
-import { bucketName, bucketStream, bucketSubject, ensureStream } from '../nats/streams.ts';
+import { bucketName, bucketStream, bucketSubject, deleteMessage, ensureStream } from '../nats/streams.ts';
 import { escapeToken, unescapeToken } from '../nats/tokens.ts';
 import { MAX_RECORD_BYTES, parseRecord, type Store, type Stored, textOf, type Write } from './store.ts';
 
@@ -37,8 +37,14 @@ export async function natsStore(options: NatsStoreOptions): Promise<NatsStore> {
   const { prefix = 'tagalong', storage = 'file', replicas = 1 } = options;
   const bucket = `${prefix}_records`;
   const link = await openLink(options, STORE_ROLE);
+  let isErasable = false;
   try {
-    await patiently(STORE_ROLE, bucket, () => ensureStream(link.jsm, bucketStream({ bucket, storage, replicas })));
+    await patiently(STORE_ROLE, bucket, () =>
+      ensureStream(link.jsm, bucketStream({ bucket, storage, replicas, erasable: true })),
+    );
+    // An older program has denied it for its bucket, which nobody can change.
+    const { config } = await patiently(STORE_ROLE, bucket, () => link.jsm.streams.info(bucketName(bucket)));
+    isErasable = !config.deny_delete;
   } catch (error) {
     await link.close();
     throw refusalOf(STORE_ROLE, bucket, error);
@@ -53,6 +59,18 @@ export async function natsStore(options: NatsStoreOptions): Promise<NatsStore> {
     },
     list: <T>(prefix: string) => patiently(STORE_ROLE, bucket, () => list<T>(link, bucket, prefix)),
     put: (writes) => put(link, sender, bucket, writes),
+    async erase(records) {
+      const eraseOne = isErasable ? eraseMessage : eraseMarker;
+      const gone = await Promise.all(records.map((record) => eraseOne(link, sender, bucket, record))).catch((error) => {
+        throw refusalOf(STORE_ROLE, bucket, error);
+      });
+      const lost = records.filter((_, i) => !gone[i]);
+      if (lost.length > 0) throw conflict(lost);
+    },
+    eraseMarkers: (text) =>
+      eraseMarkers(link, bucket, text, isErasable).catch((error) => {
+        throw refusalOf(STORE_ROLE, bucket, error);
+      }),
     connected: () => watch.state,
     get maxRecordBytes() {
       return Math.min(MAX_RECORD_BYTES, link.nc.info?.max_payload ?? MAX_RECORD_BYTES);
@@ -73,8 +91,8 @@ async function put(link: Link, sender: Sender, bucket: string, writes: readonly 
   const outcomes = await Promise.allSettled(writes.map((write) => writeOne(link, sender, bucket, write)));
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   const revisions = outcomes.map((outcome) => (outcome as PromiseFulfilledResult<number | undefined>).value);
-  const lost = writes.filter((_, i) => revisions[i] === undefined).map(({ key }) => key);
-  if (lost.length > 0) throw new TagalongError('STORE_CONFLICT', `another process wrote first: ${lost.join(', ')}`);
+  const lost = writes.filter((_, i) => revisions[i] === undefined);
+  if (lost.length > 0) throw conflict(lost);
   return revisions as number[];
 }
 
@@ -90,6 +108,61 @@ async function writeOne(link: Link, sender: Sender, bucket: string, one: Write):
     if (last !== undefined && last.data.length === 0) written = await write(last.seq);
   }
   return written !== undefined && text === undefined ? -written : written;
+}
+
+type Erased = Pick<Write, 'key' | 'revision'>;
+
+/**
+ * Overwrites and deletes the message of a record. It has the record's revision as its number, so it is gone if another process has
+ * written the record since.
+ * @returns false if the record has another revision
+ */
+function eraseMessage(link: Link, _sender: Sender, bucket: string, { revision }: Erased): Promise<boolean> {
+  return patiently(STORE_ROLE, bucket, () => deleteMessage(link, bucketName(bucket), revision));
+}
+
+/** Deletes a record and its marker, for buckets whose single messages nobody may delete. @returns false if it has another revision */
+async function eraseMarker(link: Link, sender: Sender, bucket: string, { key, revision }: Erased): Promise<boolean> {
+  const tokens = tokensOf(key);
+  const marker = await writeRecord(sender, { bucket, key: tokens, expected: revision });
+  if (marker === undefined) return false;
+  await patiently(STORE_ROLE, bucket, () => removeMarker(link, bucket, tokens, marker, false));
+  return true;
+}
+
+/** Removes the markers of deleted records whose keys contain a text. */
+async function eraseMarkers(link: Link, bucket: string, text: string, isErasable: boolean): Promise<void> {
+  const subjects = await patiently(STORE_ROLE, bucket, () => subjectsOf(link, bucket));
+  const begin = bucketSubject(bucket, '').length;
+  for (const tokens of subjects.map((subject) => subject.slice(begin))) {
+    if (!keyOf(tokens)?.includes(text)) continue;
+    const last = await lastOf(link, bucket, tokens);
+    if (last === undefined || last.data.length > 0) continue;
+    await patiently(STORE_ROLE, bucket, () => removeMarker(link, bucket, tokens, last.seq, isErasable));
+  }
+}
+
+/** Removes the marker of a deleted record, and nothing that was written after it. */
+async function removeMarker(
+  link: Link,
+  bucket: string,
+  tokens: string,
+  seq: number,
+  isErasable: boolean,
+): Promise<void> {
+  const stream = bucketName(bucket);
+  if (isErasable) await deleteMessage(link, stream, seq);
+  else await link.jsm.streams.purge(stream, { filter: bucketSubject(bucket, tokens), seq: seq + 1 });
+}
+
+/** The subjects of all records, and of all markers. */
+async function subjectsOf(link: Link, bucket: string): Promise<string[]> {
+  const { state } = await link.jsm.streams.info(bucketName(bucket), { subjects_filter: bucketSubject(bucket, '>') });
+  return Object.keys(state.subjects ?? {});
+}
+
+function conflict(lost: readonly Pick<Write, 'key'>[]): TagalongError {
+  return new TagalongError('STORE_CONFLICT', `another process wrote first: ${lost.map(({ key }) => key).join(', ')}`);
 }
 
 /** The last message of a record, which may be a deletion marker; undefined if the record never existed. */

@@ -23,6 +23,19 @@ export interface Store {
    * RECORD_TOO_LONG or PAYLOAD_TOO_LARGE; STORE_UNREACHABLE: any of the records may have been written, read them again
    */
   put(writes: readonly Write[]): Promise<number[]>;
+  /**
+   * Deletes records for ever, each by compare-and-set: no marker with the key stays. Absent where only `put` can delete: there the
+   * server removes the contents later.
+   * @throws TagalongError STORE_CONFLICT with the keys of records that have another revision (all others are deleted);
+   * STORE_UNREACHABLE: any of them may be deleted
+   */
+  erase?(records: readonly Pick<Write, 'key' | 'revision'>[]): Promise<void>;
+  /**
+   * Removes what the deletion of records has left: the markers whose keys contain `text`. Absent where deletions leave nothing that can
+   * be removed.
+   * @throws TagalongError STORE_UNREACHABLE
+   */
+  eraseMarkers?(text: string): Promise<void>;
   /** True, or why the store cannot be used at the moment, without the names of servers. The answer may be some seconds old. */
   connected(): true | string;
   /** The most bytes that a record may have as JSON. It may change when the client connects to another server of the cluster. */

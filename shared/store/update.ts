@@ -70,6 +70,19 @@ export async function updateRecord<T>(
   }
 }
 
+/**
+ * Deletes records, for ever where the store can do that.
+ * @throws TagalongError STORE_CONFLICT if another process has written or deleted one of them: read them again; STORE_UNREACHABLE
+ */
+export async function eraseRecords(
+  store: Store,
+  records: readonly Pick<Stored<unknown>, 'key' | 'revision'>[],
+): Promise<void> {
+  if (records.length === 0) return;
+  if (store.erase) await store.erase(records);
+  else await store.put(records.map(({ key, revision }) => ({ key, revision, value: undefined })));
+}
+
 /** The next value of a record. */
 export interface Edit<T> {
   /** Undefined deletes the record. */

@@ -27,7 +27,7 @@ onKafka('Kafka on three nodes', () => {
 
   test('a write that the lost leader did not store is stored by its successor', async () => {
     const prefix = freshPrefix();
-    const topic = `${prefix}.events`;
+    const topic = `${prefix}.locations`;
     const admin = new Kafka({ brokers: [...servers.brokers], logLevel: logLevel.NOTHING }).admin();
     await admin.connect();
     const replicaAssignment = [

@@ -130,7 +130,7 @@ onKafka('the Kafka bus, beyond the contract', () => {
     const event = locationOf('vm-1', 1);
     const put = (value: string | null, at = partition) => ({ key: 'vm-1', partition: at, value });
     await producer.send({
-      topic: `${prefix}.events`,
+      topic: `${prefix}.locations`,
       messages: [
         put('not JSON'),
         put(encode(event)),
@@ -244,8 +244,8 @@ onKafka('the Kafka bus, beyond the contract', () => {
     await admin.connect();
     const partition = partitionOf('vm-1', PARTITIONS);
     // kafkajs deletes records only of topics whose metadata it has.
-    await admin.fetchTopicOffsets(`${prefix}.events`);
-    await admin.deleteTopicRecords({ topic: `${prefix}.events`, partitions: [{ partition, offset: '2' }] });
+    await admin.fetchTopicOffsets(`${prefix}.locations`);
+    await admin.deleteTopicRecords({ topic: `${prefix}.locations`, partitions: [{ partition, offset: '2' }] });
     await admin.disconnect();
     await subscribe(bus, seen.handler);
     await vi.waitFor(() => expect(seen.of('vm-1')).toEqual([3, 4]), PATIENTLY);
@@ -262,7 +262,7 @@ onKafka('the Kafka bus, beyond the contract', () => {
     expect([...new Set(seen.of('vm-1'))]).toEqual(events.map(({ data }) => data.atMs));
     const admin = raw().admin();
     await admin.connect();
-    const offsets = await admin.fetchTopicOffsets(`${prefix}.events`);
+    const offsets = await admin.fetchTopicOffsets(`${prefix}.locations`);
     await admin.disconnect();
     expect(offsets.reduce((sum, { high }) => sum + Number(high), 0)).toBe(6_000);
     const rtts = Array.from({ length: 64 }, (_, i) => ({ site: `${i}`.padEnd(128, 'x'), rttMs: 1 }));

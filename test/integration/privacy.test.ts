@@ -79,6 +79,7 @@ async function readable(token: string | undefined): Promise<Map<string, string>>
       .replace('{vm}', 'desk-1')
       .replace('{decision}', 'desk-1:1')
       .replace('{service}', 'placement')
+      .replace('{user}', 'alice')
       .concat(pattern.endsWith('/past') ? `?atMs=${Date.now() + 60_000}` : '');
     const stop = new AbortController();
     const response = await ask(path, token, { signal: stop.signal });

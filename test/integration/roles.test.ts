@@ -52,6 +52,7 @@ const TABLE: Readonly<Record<Access, readonly string[]>> = {
   ],
   'signed-in': ['GET /v1/vms/:vm'],
   report: [
+    'GET /v1/users/:user/export',
     'POST /v1/camara/geofencing',
     'POST /v1/cloudevents',
     'POST /v1/gtfs-realtime',
@@ -81,6 +82,7 @@ const TABLE: Readonly<Record<Access, readonly string[]>> = {
   administer: [
     'DELETE /v1/sites/:site',
     'DELETE /v1/tokens/:id',
+    'DELETE /v1/users/:user',
     'DELETE /v1/vms/:vm',
     'DELETE /v1/vms/:vm/sessions/:user',
     'GET /v1/audit',
@@ -173,7 +175,10 @@ describe.each(Object.entries(TABLE) as [Access, readonly string[]][])('routes wi
   ];
   test.each(all)('%s', async (route) => {
     const [method, pattern] = route.split(' ') as [string, string];
-    const path = pattern.replaceAll(/:(\w+)/g, (_, name) => (name === 'vm' ? 'spare' : 'nothing'));
+    const path = pattern
+      // A device exports its own user only.
+      .replace(':user/export', 'ann/export')
+      .replaceAll(/:(\w+)/g, (_, name) => (name === 'vm' ? 'spare' : 'nothing'));
     for (const [caller, token, role] of callers) {
       const status = await statusOf(method, path, token);
       const admits = access === 'open' || (role !== undefined && (ACCESS[access] as readonly Role[]).includes(role));
@@ -215,6 +220,17 @@ describe('a device', () => {
       expect(await statusOf('POST', '/v1/cloudevents', device, event)).toBe(status);
     }
     expect(await statusOf('POST', '/v1/locations', tokenOf('admin'), { user: 'bob', ...at })).toBe(202);
+  });
+
+  test('exports its own user, and nobody else; only an admin erases', async () => {
+    expect(await statusOf('GET', '/v1/users/ann/export', device)).toBe(200);
+    expect(await statusOf('GET', '/v1/users/bob/export', device)).toBe(403);
+    expect(await statusOf('DELETE', '/v1/users/ann', device)).toBe(403);
+    for (const role of ['viewer', 'operator']) {
+      expect(await statusOf('GET', '/v1/users/ann/export', tokenOf(role))).toBe(403);
+      expect(await statusOf('DELETE', '/v1/users/ann', tokenOf(role))).toBe(403);
+    }
+    expect(await statusOf('GET', '/v1/users/bob/export', tokenOf('admin'))).toBe(200);
   });
 
   test('reads its own VM; another VM looks like an unknown one', async () => {

@@ -13,7 +13,8 @@ export interface ServerOptions {
 }
 
 /** The longest answer lists all VMs. */
-const LIMITS = { mostBytes: 256 * 2 ** 20, withinMs: 15_000 };
+const MOST_BYTES = 256 * 2 ** 20;
+const WITHIN_MS = 15_000;
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
@@ -22,13 +23,20 @@ const NOT_HERE: readonly string[] = ['NOT_FOUND', 'SERVER_UNREACHABLE', 'HELD_EL
 
 /**
  * Sends a request to each process in turn until one serves it, and reads the answer. Path parts must be escaped already.
+ * @param withinMs the limit of each attempt
  * @throws TagalongError SERVER_UNREACHABLE; USAGE if an address or the token is malformed; else the server's error
  */
-export async function ask<T>(options: ServerOptions, method: Method, path: string, body?: object): Promise<T> {
+export async function ask<T>(
+  options: ServerOptions,
+  method: Method,
+  path: string,
+  body?: object,
+  withinMs = WITHIN_MS,
+): Promise<T> {
   const refusals: TagalongError[] = [];
   for (const base of basesOf(options)) {
     try {
-      return await askOne<T>(base, options, method, path, body);
+      return await askOne<T>(base, options, method, path, { body, withinMs });
     } catch (error) {
       if (!isNotHere(error)) throw error;
       refusals.push(error);
@@ -74,7 +82,7 @@ async function askOne<T>(
   options: ServerOptions,
   method: Method,
   path: string,
-  body?: object,
+  { body, withinMs = WITHIN_MS }: { readonly body?: object | undefined; readonly withinMs?: number } = {},
 ): Promise<T> {
   const token = await tokenOf(options);
   const headers = {
@@ -88,7 +96,7 @@ async function askOne<T>(
     headers,
     ...(body !== undefined && { body: JSON.stringify(body) }),
   } as const;
-  const response = await fetchAnswer(base + path, init, LIMITS).catch((cause) => {
+  const response = await fetchAnswer(base + path, init, { mostBytes: MOST_BYTES, withinMs }).catch((cause) => {
     throw new TagalongError(
       'SERVER_UNREACHABLE',
       `no server answers at ${base} (${reasonOf(cause)}); start one with "tagalong start" or name it with --url`,

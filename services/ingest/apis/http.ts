@@ -43,7 +43,7 @@ export function registerLocationApis(
   const feed = reportedReader(pseudonymous, MAX_EVENTS_PER_REQUEST);
   const take = async (reported: readonly Reported[], request: FastifyRequest, check = few): Promise<Receipt> => {
     const list = check(reported, clock.now());
-    refuseOthers(request, list);
+    await refuseOthers(request, list);
     return ingest.locations(list, request.headers.traceparent as string | undefined);
   };
 

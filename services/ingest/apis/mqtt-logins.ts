@@ -12,6 +12,7 @@ import type { Log } from '#shared/log.ts';
 import type { Link } from '#shared/nats/connection.ts';
 import { readQuota } from '../../runtime/read-quota.ts';
 import type { Tokens } from '../../runtime/tokens.ts';
+import type { Names } from '../names.ts';
 
 const ASKED = '$SYS.REQ.USER.AUTH';
 const WHO_AM_I = '$SYS.REQ.USER.INFO';
@@ -38,7 +39,7 @@ interface Asked {
 export interface LoginOptions {
   readonly link: Link;
   readonly tokens: Tokens;
-  readonly pseudonymOf: (user: string) => string;
+  readonly names: Names;
   /** The seed of the server's `issuer`, `SA…`. */
   readonly issuerSeed: string;
   readonly clock: Clock;
@@ -85,11 +86,13 @@ async function accountOf({ nc }: Link): Promise<string> {
 /** The subjects and the end of a login; undefined: refused. */
 async function loginOf(
   { connect_opts: { user, pass } = {} }: Asked,
-  { tokens, pseudonymOf, clock }: Pick<LoginOptions, 'tokens' | 'pseudonymOf' | 'clock'>,
+  { tokens, names, clock }: Pick<LoginOptions, 'tokens' | 'names' | 'clock'>,
 ): Promise<{ readonly user: string; readonly untilS: number } | undefined> {
   if (typeof user !== 'string' || typeof pass !== 'string' || !USER.test(user)) return undefined;
   const token = await tokens.recognise(pass);
-  if (token?.role !== 'device' || token.user !== pseudonymOf(user)) return undefined;
+  if (token?.role !== 'device' || token.user === null) return undefined;
+  // The token may be older than the present key of the pseudonyms.
+  if (token.user !== names.pseudonymOf(user) && !names.former.ofUser(user).includes(token.user)) return undefined;
   return { user, untilS: Math.floor(Math.min(token.expiresAtMs / 1000, clock.now() / 1000 + VALID_S)) };
 }
 

@@ -13,7 +13,7 @@ import type { Link } from '#shared/nats/connection.ts';
 import { natsServer } from '#shared/open.ts';
 import type { Tokens } from '../../runtime/tokens.ts';
 import { parseJson } from '../body.ts';
-import { createPseudonyms } from '../pseudonym.ts';
+import { createNames, type Names } from '../names.ts';
 import type { Ingest } from '../service.ts';
 import { readOwntracks } from './owntracks.ts';
 import { reportedReader } from './report.ts';
@@ -41,6 +41,8 @@ export function owntracksOverMqtt(options: {
   readonly ingest: Ingest;
   /** The issued tokens, by which phones sign in where `ingest.mqtt.issuerSeed` is set. */
   readonly tokens: Tokens;
+  /** The names of users. @default made of `config` */
+  readonly names?: Names;
   readonly clock: Clock;
   readonly log: Log;
 }): Listener | undefined {
@@ -82,8 +84,8 @@ export function owntracksOverMqtt(options: {
       await refuseSharedAccount(link, options.config);
       if (mqtt.issuerSeed !== undefined) {
         const { answerLogins } = await import('./mqtt-logins.ts');
-        const pseudonymOf = createPseudonyms(pseudonymKey);
-        await answerLogins({ link, issuerSeed: mqtt.issuerSeed, tokens: options.tokens, pseudonymOf, clock, log });
+        const { tokens, names = createNames(options.config.ingest) } = options;
+        await answerLogins({ link, issuerSeed: mqtt.issuerSeed, tokens, names, clock, log });
       }
       await ensureStream(link.jsm, {
         name,

@@ -9,4 +9,6 @@ export interface KafkaBusOptions extends KafkaOptions {
   readonly retentionMs?: number;
   /** How long records of the audit are kept, in milliseconds. @default 90 days */
   readonly auditRetentionMs?: number;
+  /** How long positions of users are kept, in milliseconds; brokers delete them up to a fifth later. @default 1 hour */
+  readonly locationRetentionMs?: number;
 }

@@ -6,14 +6,20 @@ import { AUDIT_RETENTION_MS, AUDIT_TYPE } from '../audited.ts';
 import { LATEST_KEPT } from '../bus.ts';
 import type { KafkaBusOptions } from './options.ts';
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 /** Dead letters wait longer, until an operator has looked at them. */
 const DEAD_LETTERS_RETENTION_MS = 30 * DAY_MS;
 
+/** Brokers create a file a partition for each segment. */
+const LEAST_SEGMENT_MS = 60_000;
+
 /** The topics of one bus. */
 export interface Topics {
-  /** All events of VMs: one topic, because the order of a VM's events holds across their types. */
+  /** All events of VMs but positions: one topic, because the order of a VM's events holds across their types. */
   readonly events: string;
+  /** The positions of users, apart from the events because they are deleted earlier. */
+  readonly locations: string;
   /** The types in `LATEST_KEPT`, of which the last event of each key is kept: compacted. */
   readonly latest: string;
   /** Apart from the events, so that dead letters are kept longer and can be read alone. */
@@ -26,6 +32,7 @@ export interface Topics {
 export function topicsOf(prefix: string): Topics {
   return {
     events: `${prefix}.events`,
+    locations: `${prefix}.locations`,
     latest: `${prefix}.latest`,
     deadLetters: `${prefix}.dead-letters`,
     audit: `${prefix}.audit`,
@@ -35,6 +42,7 @@ export function topicsOf(prefix: string): Topics {
 /** The topic of the events of a type. */
 export function topicOf(type: EventType, topics: Topics): string {
   if (type === AUDIT_TYPE) return topics.audit;
+  if (type === 'location.reported.v1') return topics.locations;
   if (LATEST_KEPT.includes(type)) return topics.latest;
   return type === 'event.rejected.v1' ? topics.deadLetters : topics.events;
 }
@@ -49,11 +57,17 @@ export function partitionsOf(topic: string, topics: Topics, partitions: number):
  * @throws TagalongError BUS_UNFIT
  */
 export async function createTopics(client: KafkaClient, topics: Topics, options: KafkaBusOptions): Promise<void> {
-  const { partitions = 16, retentionMs = 7 * DAY_MS, auditRetentionMs = AUDIT_RETENTION_MS } = options;
+  const { partitions = 16, retentionMs = 7 * DAY_MS, locationRetentionMs = HOUR_MS } = options;
+  const { auditRetentionMs = AUDIT_RETENTION_MS } = options;
   const topic = (name: string, config: Readonly<Record<string, string | number>>) =>
     topicConfig(name, partitionsOf(name, topics, partitions), options, config);
   const wanted = [
     topic(topics.events, { 'retention.ms': retentionMs }),
+    // Brokers delete whole segments, once the last record of a segment is too old.
+    topic(topics.locations, {
+      'retention.ms': Math.ceil(locationRetentionMs),
+      'segment.ms': Math.max(LEAST_SEGMENT_MS, Math.ceil(locationRetentionMs / 10)),
+    }),
     // Small segments: the one that is written to is never compacted, and every new member reads all of it.
     topic(topics.latest, { 'cleanup.policy': 'compact', 'segment.bytes': 16_777_216, 'segment.ms': DAY_MS }),
     topic(topics.deadLetters, { 'retention.ms': DEAD_LETTERS_RETENTION_MS }),

@@ -24,6 +24,7 @@ import { GroupMembership } from './membership.ts';
 import { type Names, namesOf } from './names.ts';
 import { DUPLICATE_WINDOW_MS, type NatsBusOptions, withDefaults } from './options.ts';
 import { Publisher } from './publisher.ts';
+import { userEvents } from './user-events.ts';
 
 /** How long the server stores a heartbeat. */
 const HEARTBEAT_KEPT_MS = 10_000;
@@ -52,7 +53,10 @@ export async function natsBus(options: NatsBusOptions): Promise<NatsBus> {
     await fixPartitions(sender, link, names, settings.partitions);
     const membership = await patiently(BUS_ROLE, names.places, () => GroupMembership.open(link, sender, names));
     const watch = watchLink(link, names.events, options.log);
-    return busOn({ link, names, partitions: settings.partitions, sender, membership, watch, log: options.log });
+    const { partitions, locationMaxAgeMs, maxAgeMs } = settings;
+    const isShorter = locationMaxAgeMs < maxAgeMs;
+    const ttl = isShorter && (await allowsTtls(link, names, options.log)) ? { locationMaxAgeMs } : {};
+    return busOn({ link, names, partitions, sender, membership, watch, log: options.log, ...ttl });
   } catch (error) {
     sender.close();
     await link.close();
@@ -60,9 +64,21 @@ export async function natsBus(options: NatsBusOptions): Promise<NatsBus> {
   }
 }
 
+/** True if messages of the stream may have an age of their own. */
+async function allowsTtls(link: Link, names: Names, log: Log | undefined): Promise<boolean> {
+  const { config } = await patiently(BUS_ROLE, names.events, () => link.jsm.streams.info(names.events));
+  // The types of the client do not know it.
+  if ((config as { readonly allow_msg_ttl?: boolean }).allow_msg_ttl) return true;
+  const why = link.messageTtls
+    ? 'the migrator has not changed the stream yet: start it, then this process again'
+    : 'nats-server is older than 2.11';
+  log?.warn({ why }, 'the bus keeps positions as long as other events');
+  return false;
+}
+
 async function ensureStreams(link: Link, names: Names, settings: ReturnType<typeof withDefaults>): Promise<void> {
   const { storage, replicas, maxAgeMs, auditMaxAgeMs, maxBytes } = settings;
-  const limits = { maxAgeMs, maxBytes, duplicateWindowMs: DUPLICATE_WINDOW_MS };
+  const limits = { maxAgeMs, maxBytes, duplicateWindowMs: DUPLICATE_WINDOW_MS, messageTtls: link.messageTtls };
   const events = eventStream({ name: names.events, subject: names.all, storage, replicas, ...limits });
   const audit = eventStream({
     ...{ name: names.audit, subject: names.auditSubject, storage, replicas },
@@ -102,10 +118,12 @@ interface BusParts {
   readonly membership: GroupMembership;
   readonly watch: ConnectionWatch;
   readonly log: Log | undefined;
+  /** How long the stream keeps positions. @default as long as other events */
+  readonly locationMaxAgeMs?: number;
 }
 
-function busOn({ link, names, partitions, sender, membership, watch, log }: BusParts): NatsBus {
-  const publisher = new Publisher(sender, names);
+function busOn({ link, names, partitions, sender, membership, watch, log, locationMaxAgeMs }: BusParts): NatsBus {
+  const publisher = new Publisher(sender, names, locationMaxAgeMs);
   const lags = new Lags(link, membership, names);
   const subscriptions = new Set<Subscription>();
   let closing: Promise<void> | undefined;
@@ -167,6 +185,7 @@ function busOn({ link, names, partitions, sender, membership, watch, log }: BusP
       const written = await writtenFirst(sender, link, names, INSTALLATION_KEY, { installation });
       return written.installation;
     },
+    userEvents: userEvents(link, names),
     connected: () => watch.state,
     get maxEventBytes() {
       return Math.min(MAX_EVENT_BYTES, link.nc.info?.max_payload ?? MAX_EVENT_BYTES);

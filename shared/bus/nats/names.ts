@@ -28,6 +28,8 @@ export interface Names {
   readonly all: string;
   /** The subject of all events of a partition, or of one type of them. */
   filter(partition: number, type?: EventType): string;
+  /** The subject of all events of one type. */
+  ofType(type: EventType): string;
 }
 
 /** @param prefix letters, digits, `_` and `-` */
@@ -45,6 +47,7 @@ export function namesOf(prefix: string, partitions: number): Names {
         : `${prefix}.${partitionOf(partitionkey, partitions)}.${type}.${escapeToken(partitionkey)}`,
     all: `${prefix}.>`,
     filter: (partition, type) => `${prefix}.${partition}.${type === undefined ? '>' : `${type}.*`}`,
+    ofType: (type) => `${prefix}.*.${type}.*`,
   };
 }
 

@@ -10,6 +10,8 @@ export interface NatsBusOptions extends NatsServer, NatsKeeping {
   readonly maxAgeMs?: number;
   /** How long a record of the audit is kept, in milliseconds. @default 90 days */
   readonly auditMaxAgeMs?: number;
+  /** How long a position of a user is kept, in milliseconds; in effect whole seconds. It needs nats-server 2.11. @default 1 hour */
+  readonly locationMaxAgeMs?: number;
   /** When the events take more bytes than this, the server drops the oldest, handled or not. @default 10 GB */
   readonly maxBytes?: number;
 }
@@ -17,7 +19,8 @@ export interface NatsBusOptions extends NatsServer, NatsKeeping {
 /** How long the server drops repeats of an event id. */
 export const DUPLICATE_WINDOW_MS = 120_000;
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 /** The options of the bus, with the defaults. */
 export function withDefaults({
@@ -27,7 +30,8 @@ export function withDefaults({
   partitions = 16,
   maxAgeMs = 7 * DAY_MS,
   auditMaxAgeMs = AUDIT_RETENTION_MS,
+  locationMaxAgeMs = HOUR_MS,
   maxBytes = 10_000_000_000,
 }: NatsBusOptions) {
-  return { prefix, storage, replicas, partitions, maxAgeMs, auditMaxAgeMs, maxBytes };
+  return { prefix, storage, replicas, partitions, maxAgeMs, auditMaxAgeMs, locationMaxAgeMs, maxBytes };
 }

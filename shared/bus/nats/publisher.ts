@@ -19,12 +19,16 @@ interface Job {
 export class Publisher {
   readonly #sender: Sender;
   readonly #names: Names;
+  /** The headers of a position; undefined: the stream keeps it as long as other events. */
+  readonly #ofLocation: Readonly<Record<string, string>> | undefined;
   /** By key: the events that wait behind the one under way. */
   readonly #lanes = new Map<string, Job[]>();
 
-  constructor(sender: Sender, names: Names) {
+  /** @param locationMaxAgeMs how long the stream keeps positions; undefined: as long as other events */
+  constructor(sender: Sender, names: Names, locationMaxAgeMs?: number) {
     this.#sender = sender;
     this.#names = names;
+    if (locationMaxAgeMs !== undefined) this.#ofLocation = { 'Nats-TTL': String(Math.ceil(locationMaxAgeMs / 1000)) };
   }
 
   /**
@@ -69,6 +73,7 @@ export class Publisher {
       subject: this.#names.subject(event),
       payload: encoder.encode(encode(event)),
       id: event.id,
+      headers: event.type === 'location.reported.v1' ? this.#ofLocation : undefined,
       giveUpAfterMs: GIVE_UP_AFTER_MS,
     };
     this.#sender.send(message).then(

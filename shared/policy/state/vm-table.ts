@@ -86,6 +86,21 @@ export class VmTable {
     }
   }
 
+  /** Removes a user, and what the VMs remember of former sessions. @returns the VMs that changed, and those that lost a session */
+  erase(user: string): { readonly changed: readonly Vm[]; readonly left: readonly Vm[] } {
+    const [changed, left]: [Vm[], Vm[]] = [[], []];
+    for (const vm of this.vms.values()) {
+      const session = sessionOf(vm, user);
+      if (session === undefined && !Object.hasOwn(vm.detachedAtMs, user)) continue;
+      delete vm.detachedAtMs[user];
+      changed.push(vm);
+      if (session === undefined) continue;
+      vm.sessions.splice(vm.sessions.indexOf(session), 1);
+      left.push(vm);
+    }
+    return { changed, left };
+  }
+
   /**
    * Changes the move under way of one of these VMs.
    * @returns the VM; undefined: the move is that of another process, or has ended

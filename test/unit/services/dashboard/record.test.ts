@@ -55,6 +55,21 @@ beforeEach(() => {
   nowMs += 1_000;
 });
 
+test('an erased user is gone from the present and from the last hour, and other users stay', () => {
+  fix('ann', 50.1, 4.2);
+  fix('bob', 50.3, 4.4);
+  happens({ type: 'session.detached.v1', data: { vm: 'v', user: 'ann', atMs: nowMs } });
+  nowMs += 60_000;
+  fix('ann', 50.2, 4.3);
+  fix('bob', 50.3, 4.5);
+  const all = () =>
+    JSON.stringify([record.picture(nowMs), record.past(nowMs - 30_000, nowMs), record.past(nowMs, nowMs)]);
+  expect(all()).toMatch(/ann.*bob/);
+  happens({ type: 'user.erased.v1', data: { user: 'ann', atMs: nowMs } });
+  expect(all()).toContain('bob');
+  for (const trace of ['ann', '50100000', '50200000', '501000', '502000']) expect(all()).not.toContain(trace);
+});
+
 describe('the picture of now', () => {
   test('has sites with their load, homes, and users at their positions', () => {
     fix('ann', 50.1, 4.2);

@@ -1,0 +1,68 @@
+/** Erasures that cannot be finished say so, and a repeat finishes them. */
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { createSystem, type System } from '#services/process/system.ts';
+import type { Erasure } from '#services/users/service.ts';
+import { memoryBus } from '#shared/bus/memory.ts';
+import { realClock } from '#shared/clock/real.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import { createLog } from '#shared/log.ts';
+import { memoryStore } from '#shared/store/memory.ts';
+import type { Store } from '#shared/store/store.ts';
+import { PATIENTLY } from '../patience.ts';
+
+const config = parseConfig(
+  JSON.stringify({
+    http: { port: 0 },
+    sites: [{ site: 'east', lat: 42, lon: -71, slots: 4, uplinks: [] }],
+    vms: [
+      {
+        ...{ vm: 'desk', home: 'east', sessions: [{ user: 'ann' }, { user: 'bob' }] },
+        spec: { ramBytes: 1e9, dirtyRateBps: 1e6, workingSetBytes: 1e6 },
+      },
+    ],
+  }),
+  'test',
+);
+let store: Store;
+let system: System;
+let url: string;
+const logged: string[] = [];
+
+beforeEach(async () => {
+  store = memoryStore();
+  const log = createLog('info', { write: (line) => void logged.push(line) });
+  system = createSystem({ config, clock: realClock(), bus: memoryBus(), store, log });
+  ({ url } = await system.listen());
+  await system.start();
+  await system.declare();
+});
+afterEach(() => system?.stop());
+
+const vmRecord = async () => JSON.stringify(await store.list('placement/vm/'));
+const erase = async (user: string) =>
+  (await (await fetch(`${url}/v1/users/${user}`, { method: 'DELETE' })).json()) as Erasure;
+
+test('while no placement runs, an erasure is incomplete; a repeat completes it', { timeout: 60_000 }, async () => {
+  await vi.waitFor(async () => expect(await vmRecord()).toContain('"ann"'), PATIENTLY);
+  await system.placement.stop();
+  const first = await erase('ann');
+  expect(first.complete).toBe(false);
+  expect(first.places.filter(({ done }) => !done).map(({ place }) => place)).toEqual(['vms']);
+  expect(await vmRecord()).toContain('"ann"');
+
+  await system.placement.start();
+  expect(await erase('ann')).toMatchObject({ complete: true });
+  expect(await vmRecord()).not.toContain('"ann"');
+  expect(await vmRecord()).toContain('"bob"');
+  // The configuration attaches the user again at the next start.
+  expect(first.remains.map(({ where }) => where)).toContain('configuration');
+  expect(logged.filter((line) => line.includes('a user was erased'))).toHaveLength(2);
+  expect(logged.filter((line) => line.includes('erased')).join()).not.toContain('ann');
+});
+
+test('a user whom nobody knows is erased without effect', async () => {
+  await vi.waitFor(async () => expect(await vmRecord()).toContain('"bob"'), PATIENTLY);
+  const before = await vmRecord();
+  expect(await erase('carl')).toMatchObject({ complete: true });
+  expect(await vmRecord()).toBe(before);
+});
