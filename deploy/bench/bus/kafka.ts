@@ -61,7 +61,7 @@ export async function benchKafkaBus(options: KafkaBenchOptions): Promise<BenchRo
     for (let repeat = 0; repeat < repeats; repeat++) {
       const group = `${GROUP}-${repeat}`;
       await (await bus.subscribe({ group, types }, async () => {})).stop();
-      const { events: topic } = topicsOf(prefix);
+      const { locations: topic } = topicsOf(prefix);
       // The bare consumers read from the offsets of their group.
       for (const reads of [true, false]) await pin(kafka, topic, bareGroup(group, reads));
       const published = await rateOf(count, () => publish(bus, events));
