@@ -22,7 +22,7 @@ import { subscribeLatest } from './latest.ts';
 import { Member } from './member.ts';
 import { GroupMembership } from './membership.ts';
 import { type Names, namesOf } from './names.ts';
-import { DUPLICATE_WINDOW_MS, type NatsBusOptions, withDefaults } from './options.ts';
+import { AUDIT_BYTES, DUPLICATE_WINDOW_MS, type NatsBusOptions, withDefaults } from './options.ts';
 import { Publisher } from './publisher.ts';
 import { userEvents } from './user-events.ts';
 
@@ -82,7 +82,7 @@ async function ensureStreams(link: Link, names: Names, settings: ReturnType<type
   const events = eventStream({ name: names.events, subject: names.all, storage, replicas, ...limits });
   const audit = eventStream({
     ...{ name: names.audit, subject: names.auditSubject, storage, replicas },
-    ...{ ...limits, maxAgeMs: auditMaxAgeMs },
+    ...{ ...limits, maxAgeMs: auditMaxAgeMs, maxBytes: AUDIT_BYTES },
   });
   const places = bucketStream({ bucket: names.places, storage, replicas });
   const members = bucketStream({ bucket: names.members, storage, replicas, maxAgeMs: HEARTBEAT_KEPT_MS });

@@ -19,6 +19,12 @@ export interface NatsBusOptions extends NatsServer, NatsKeeping {
 /** How long the server drops repeats of an event id. */
 export const DUPLICATE_WINDOW_MS = 120_000;
 
+/**
+ * When the audit takes more bytes than this, the server drops its oldest records: two million of the usual size. The server reserves the
+ * bytes, so a stream as large as that of the events would need twice the room.
+ */
+export const AUDIT_BYTES = 1_000_000_000;
+
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
