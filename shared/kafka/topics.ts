@@ -60,7 +60,9 @@ export function offsetsOf(admin: Admin, topic: string) {
  * @throws an error of kafkajs
  */
 export function whenKnown<T>(ask: () => Promise<T>): Promise<T> {
-  const isPassing = (error: unknown) => NEW_TOPIC.includes((error as { type?: string }).type ?? '');
+  // If new metadata lack the topic between two requests of one call, kafkajs fails with a TypeError of its own.
+  const isPassing = (error: unknown) =>
+    NEW_TOPIC.includes((error as { type?: string }).type ?? '') || error instanceof TypeError;
   return retry(ask, { everyMs: KNOWN_AGAIN_MS, withinMs: KNOWN_WITHIN_MS, isPassing });
 }
 
