@@ -1,6 +1,6 @@
 /** The roles of callers, and which roles may use a route. */
 
-/** A device speaks for one user. A viewer reads, an operator also gives orders, an admin may do everything. */
+/** A device reports for one user. A viewer reads, an operator also gives orders, an admin may do everything. */
 export const ROLES = ['device', 'viewer', 'operator', 'admin'] as const;
 /** The role of a caller. */
 export type Role = (typeof ROLES)[number];
@@ -17,7 +17,7 @@ export const ACCESS = {
   read: ['viewer', 'operator', 'admin'],
   /** Moves VMs, drains sites, pauses and cancels. */
   operate: ['operator', 'admin'],
-  /** Declares and removes VMs, sessions, sites and tokens. */
+  /** Declares and removes VMs, sessions, sites and tokens; reads the audit; erases users. */
   administer: ['admin'],
 } as const satisfies Readonly<Record<string, readonly Role[]>>;
 /** The access that a route declares. */
