@@ -161,7 +161,8 @@ class RecordedMoveCheck implements MoveCheck {
       return this.#judge(fact) ?? false;
     }
     const number = Number(migration.slice(vm.length + 1));
-    if (migration !== `${vm}:${number}` || number < 1 || number > seq) return undefined;
+    const isNumber = Number.isInteger(number) && number >= 1 && number <= seq;
+    if (migration !== `${vm}:${number}` || !isNumber) return undefined;
     if (claim !== undefined) {
       this.#moves.add(migration, claim);
       return this.#judge(fact) ?? false;

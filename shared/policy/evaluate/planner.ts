@@ -140,8 +140,9 @@ export class MovePlanner {
   }
 
   /**
-   * Plans a move: now, shared or not, or in its turn. Where the uplinks are free before it would be done alone, it waits: the others end
-   * later if it shares, and it ends no earlier. Only a shorter move is predicted beside the others, which takes longer than all the rest.
+   * Plans a move: now, shared or not, or in its turn. Where the others fill the uplinks, and these are free before the move would be done
+   * alone, it waits: the others end later if it shares, and it ends no earlier. Only another move is predicted beside the others, which
+   * takes longer than all the rest.
    */
   plan(weighed: Weighed, nowMs: number): Plan {
     const turnMs = this.turnMs(weighed, nowMs);
@@ -157,7 +158,9 @@ export class MovePlanner {
   #waitsInAnyCase(weighed: Weighed, nowMs: number): boolean {
     // A move that is late may end at any moment: to wait costs nothing.
     const isLate = this.#traffic.freeAtMs(weighed.pair, nowMs) === Number.POSITIVE_INFINITY;
-    return isLate || this.waitMs(weighed, nowMs) <= weighed.option.durationMs;
+    return (
+      isLate || (this.waitMs(weighed, nowMs) <= weighed.option.durationMs && this.#traffic.isFull(weighed.pair, nowMs))
+    );
   }
 
   /** The cost of the time that the move loses beside others, and that they lose, in user-milliseconds. */

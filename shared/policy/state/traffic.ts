@@ -166,6 +166,35 @@ export class Traffic {
     return freeAtMs;
   }
 
+  /** True if the others take all that each path of a pair can carry: what a further move gets, they lose. */
+  isFull({ from, to, paths }: Pair, nowMs: number): boolean {
+    // The host, not the paths, would limit the move.
+    if (this.#reach(paths) < 1) return false;
+    return paths.every(
+      ({ provider }) =>
+        this.#spareBps(from, this.#forecasts.leaving(from), provider, nowMs) <= 0 ||
+        this.#spareBps(to, this.#forecasts.arriving(to), provider, nowMs) <= 0,
+    );
+  }
+
+  /** The rate that the moves on one link of a site leave. */
+  #spareBps({ uplinks }: Site, moves: ReadonlySet<Tracked>, provider: string, nowMs: number): number {
+    let spareBps = uplinks.find((uplink) => uplink.provider === provider)?.rateBps ?? 0;
+    for (const tracked of moves) {
+      const paths = this.#forecasts.pairOf(tracked)?.paths ?? [];
+      const path = paths.find((path) => path.provider === provider);
+      if (path === undefined || tracked.stoppedAtMs !== Number.POSITIVE_INFINITY) continue;
+      if (holdsLinks(this.#forecasts.of(tracked)!, nowMs)) spareBps -= path.rateBps * this.#reach(paths);
+    }
+    return spareBps;
+  }
+
+  /** The share of their rates that a move over these paths reaches, from 0 to 1: a host has a highest rate. */
+  #reach(paths: Pair['paths']): number {
+    const sumBps = paths.reduce((sum, { rateBps }) => sum + rateBps, 0);
+    return Math.min(1, this.#model.hostRateBps / sumBps);
+  }
+
   /**
    * When the moves that leave the one site or reach the other will have sent their last bytes, in ms since the epoch; -Infinity: they
    * have.

@@ -118,6 +118,17 @@ test('a move does not wait for one that leaves most of the uplink to it, and its
   expect(errorOf(l, 'v')).toBeCloseTo(1, 3);
 });
 
+test('a move does not wait for one of its size that their host slows down, not the uplink', () => {
+  const l = line(3);
+  for (const site of [0, 1, 2]) uplinked(l, site, [{ provider: 'a', rateBps: 4e9 }]);
+  const spec = { ...CALM, ramBytes: 1e11 };
+  l.vm('first', 's0', spec);
+  l.order('first', 's2');
+  drawn(l, 'v', 3, 1, spec);
+  live(l, 20);
+  expect([l.stateOf('first'), l.stateOf('v')]).toEqual(['moving', 'moving']);
+});
+
 test('a VM of the largest size and weight does not hold up the others of its site', () => {
   const l = line(3);
   const spec = { ...CALM, ramBytes: 2 ** 48 };
