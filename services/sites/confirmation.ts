@@ -3,7 +3,7 @@ import { TagalongError } from '#shared/errors.ts';
 
 /**
  * Refuses an order that empties a site, unless it names the site in `confirm`. A site without VMs needs no confirmation.
- * @param vms those at the site; undefined: its agent does not answer, so it may have some
+ * @param vms those at the site; undefined: they are not known, so it may have some
  * @param consequence the effect on the VMs, as `will leave it`
  * @throws TagalongError CONFIRMATION_MISSING
  */

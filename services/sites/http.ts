@@ -63,7 +63,7 @@ const readDrain = bodyReader(DrainBody);
  *   Every migrator accepts it
  *
  * An order that empties a site with VMs must name the site in `confirm`, a member of the body of `drain` and a parameter of the query
- * elsewhere; otherwise 428.
+ * elsewhere; otherwise 428. A migrator that is not the leader does not know the VMs, so there every drain has to name its site.
  */
 export function registerSites(
   { app }: HttpSurface,
@@ -84,11 +84,18 @@ export function registerSites(
       );
   };
 
+  /** The VMs at a site; undefined where they are not known. Only the leader has the records of the VMs. */
+  const vmsAt = async (site: string) => {
+    const vms = isOnDuty() ? await hosts.vmsAt(site) : undefined;
+    // The lead may be lost meanwhile, and the records with it.
+    return isOnDuty() ? vms : undefined;
+  };
+
   /** Refuses an order that begins a drain and is not confirmed. @param next the site as it will be declared */
   const refuseUnconfirmedDrain = async (next: SiteConfig, confirm: string | undefined) => {
     const present = sites.list().find(({ site }) => site === next.site);
     if (present === undefined || (await siteReporter.isDraining(present))) return;
-    refuseUnconfirmed(next.site, await hosts.vmsAt(next.site), 'will leave it', confirm);
+    refuseUnconfirmed(next.site, await vmsAt(next.site), 'will leave it', confirm);
   };
 
   app.get('/v1/sites', { config: { access: 'read' } }, async () => {
@@ -129,7 +136,7 @@ export function registerSites(
       refuseStandby();
       const isKnown = sites.list().some(({ site }) => site === params.site);
       if (force === 'true' && isKnown) {
-        refuseUnconfirmed(params.site, await hosts.vmsAt(params.site), 'will be stranded', confirm);
+        refuseUnconfirmed(params.site, await vmsAt(params.site), 'will be stranded', confirm);
       }
       await sites.remove(params.site, force === 'true');
       return reply.code(204).send();

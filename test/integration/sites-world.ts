@@ -45,6 +45,11 @@ export function logged(words: string): Record<string, unknown>[] {
 export async function up(...sites: Place[]) {
   await Promise.all(systems.splice(0).map((system) => system.stop()));
   bus = memoryBus();
+  return beside(...sites);
+}
+
+/** Starts all services once more, in a further process on the same bus and store. The first process stays the leader. */
+export async function beside(...sites: Place[]) {
   const list = sites.map((site) => ({ site, ...bodyOf(site) }));
   const config = parseConfig(JSON.stringify({ http: { port: 0 }, sites: list }), 'test');
   const log = createLog('info', { write: (line) => void lines.push(line) });

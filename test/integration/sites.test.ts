@@ -1,6 +1,6 @@
 /** An operator declares, changes and removes sites over HTTP while all services run. */
 import { describe, expect, test } from 'vitest';
-import { bodyOf, homeOf, logged, ownSites, pass, settle, siteNames, spec, store, up } from './sites-world.ts';
+import { beside, bodyOf, homeOf, logged, ownSites, pass, settle, siteNames, spec, store, up } from './sites-world.ts';
 
 ownSites();
 
@@ -175,6 +175,22 @@ describe('an order that empties a site', () => {
     expect((await ask('POST', `${site}/drain`, { draining: true })).status).toBe(202);
     expect((await ask('POST', `${site}/drain`, { draining: false })).status).toBe(202);
     expect((await ask('DELETE', `${site}?force=true`)).status).toBe(204);
+  });
+});
+
+describe('a migrator that stands by', () => {
+  test('does not know the VMs of a site, so it asks for the name before each drain', async () => {
+    const { ask } = await up('boston', 'chicago');
+    await ask('PUT', '/v1/vms/web-1', { home: 'chicago', spec });
+    await settle();
+    const standby = await beside('boston', 'chicago');
+    await settle();
+    expect(standby.system.migrator.isLeader).toBe(false);
+    const drain = (body: object) => standby.ask('POST', '/v1/sites/chicago/drain', { draining: true, ...body });
+    const refused = await drain({});
+    expect([refused.status, refused.body.error?.code]).toEqual([428, 'CONFIRMATION_MISSING']);
+    expect((await ask('GET', '/v1/sites')).body.sites).toMatchObject([{ draining: false }, { draining: false }]);
+    expect((await drain({ confirm: 'chicago' })).status).toBe(202);
   });
 });
 
