@@ -39,6 +39,9 @@ const CHECKED_ELSEWHERE: ReadonlySet<string> = new Set([
   ...MIGRATION_TYPES,
 ]);
 
+/** For so long after a failure the store is not asked again: a look-up may last seconds, and the events behind it wait. */
+const ASK_AGAIN_MS = 1_000;
+
 /** Wraps a bus: its handlers get no event that is refused. A refused event counts as handled. */
 export function holdEvents(bus: Bus, { clock, config, sites, log }: HoldOptions): HeldBus {
   const { maxFutureMs } = config.ingest.plausibility;
@@ -46,6 +49,7 @@ export function holdEvents(bus: Bus, { clock, config, sites, log }: HoldOptions)
   const refused: Record<Refusal, number> = { future: 0, 'unknown-site': 0 };
   const trouble = repeatedFault(log, 'events of the bus are ignored', 'warn');
   const known = new Set<string>();
+  let askAgainAtMs = Number.NEGATIVE_INFINITY;
 
   const refuse = ({ type, source, partitionkey }: Event, why: Refusal, next: string): false => {
     refused[why]++;
@@ -53,11 +57,15 @@ export function holdEvents(bus: Bus, { clock, config, sites, log }: HoldOptions)
     return false;
   };
   const isKnown = async (site: string): Promise<boolean> => {
-    if (known.has(site)) return true;
-    // Without the store nothing is known, and heartbeats have to go on.
-    const fault = await sites.faultOf(site).catch(() => undefined);
-    if (fault === undefined) known.add(site);
-    return fault === undefined;
+    if (known.has(site) || clock.now() < askAgainAtMs) return true;
+    try {
+      if ((await sites.faultOf(site)) !== undefined) return false;
+      known.add(site);
+    } catch {
+      // Without the store nothing is known, and heartbeats have to go on.
+      askAgainAtMs = clock.now() + ASK_AGAIN_MS;
+    }
+    return true;
   };
   const admit = async ({ event }: Delivery, latestMs: number): Promise<boolean> => {
     if (isAhead(event, latestMs)) return refuse(event, 'future', 'compare the clocks of the hosts (SECURITY.md)');

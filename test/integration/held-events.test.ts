@@ -1,5 +1,5 @@
 /** A program publishes events from the future, and of sites that do not exist. The services of a process ignore them, and count them. */
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { holdEvents } from '#services/runtime/held-events.ts';
 import { knownSites } from '#services/sites/known.ts';
 import { SiteRecords } from '#services/sites/records.ts';
@@ -85,4 +85,20 @@ test('while the store does not answer, heartbeats count', async () => {
   const { seen, publish } = await world(store);
   await publish(report('new'));
   expect(seen).toHaveLength(1);
+});
+
+test('and after the outage, those of sites that do not exist are ignored again', async () => {
+  const store = memoryStore();
+  let isAway = true;
+  const get = vi.fn<typeof store.get>((key) => (isAway ? Promise.reject(new Error('gone')) : store.get(key)));
+  const { held, seen, publish } = await world({ ...store, get: get as typeof store.get });
+  await publish(report('evil'), report('worse'), report('worst'));
+  expect(seen).toHaveLength(3);
+  // A look-up may last until its end of time. One is enough to know that the store is away.
+  expect(get).toHaveBeenCalledTimes(1);
+  isAway = false;
+  clock.advanceTo(clock.now() + 1_000);
+  await publish(report('evil'), report('east'));
+  expect(seen.map(({ partitionkey }) => partitionkey).slice(3)).toEqual(['east']);
+  expect(held.refused['unknown-site']).toBe(1);
 });
