@@ -6,10 +6,11 @@
  * (`decision-proof.ts`, `move-check.ts`). Positions have a check of their own: placement counts one from the future as `future`.
  */
 import type { Bus, Delivery, Handler } from '#shared/bus/bus.ts';
+import { deadLetter } from '#shared/bus/dead-letter.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
-import { type Event, MIGRATION_TYPES } from '#shared/events/index.ts';
+import { type Event, envelop, MIGRATION_TYPES } from '#shared/events/index.ts';
 import type { Log } from '#shared/log.ts';
 import { repeatedFault } from '#shared/log-repeats.ts';
 import { CLOCKS_DIFFER_MS } from '#shared/migration/ordered-moves.ts';
@@ -42,7 +43,10 @@ const CHECKED_ELSEWHERE: ReadonlySet<string> = new Set([
 /** For so long after a failure the store is not asked again: a look-up may last seconds, and the events behind it wait. */
 const ASK_AGAIN_MS = 1_000;
 
-/** Wraps a bus: its handlers get no event that is refused. A refused event counts as handled. */
+/**
+ * Wraps a bus: its handlers get no event that is refused. A refused event counts as handled. An event from the future becomes a dead
+ * letter, which can be replayed when the clocks agree; a heartbeat does not.
+ */
 export function holdEvents(bus: Bus, { clock, config, sites, log }: HoldOptions): HeldBus {
   const { maxFutureMs } = config.ingest.plausibility;
   const aheadMs = Math.max(maxFutureMs, CLOCKS_DIFFER_MS);
@@ -51,10 +55,23 @@ export function holdEvents(bus: Bus, { clock, config, sites, log }: HoldOptions)
   const known = new Set<string>();
   let askAgainAtMs = Number.NEGATIVE_INFINITY;
 
-  const refuse = ({ type, source, partitionkey }: Event, why: Refusal, next: string): false => {
+  const refuse = ({ type, source, partitionkey }: Event, why: Refusal, next: string): TagalongError => {
     refused[why]++;
-    trouble.failed(new TagalongError('EVENT_INVALID', `${type} of ${partitionkey} from ${source}: ${why}; ${next}`));
-    return false;
+    const error = new TagalongError('EVENT_INVALID', `${type} of ${partitionkey} from ${source}: ${why}; ${next}`);
+    trouble.failed(error);
+    return error;
+  };
+  /** A heartbeat comes again, other events do not. @throws TagalongError those of `publish`; the bus delivers the event again */
+  const refuseFuture = async (event: Event, group: string): Promise<void> => {
+    const error = refuse(event, 'future', 'compare the clocks of the hosts (SECURITY.md)');
+    if (event.type === 'site.reported.v1') return;
+    // A rejection of the whole batch would have the same end. But it would come only after further attempts, for which other events wait.
+    const letter = deadLetter(event, group, error);
+    // With the time of its event, the letter would be an event from the future, too.
+    if (letter?.type !== 'event.rejected.v1') return;
+    const { type, id, source } = letter;
+    const data = { ...letter.data, atMs: Math.round(clock.now()) };
+    await bus.publish([envelop({ type, data }, id, source)]);
   };
   const isKnown = async (site: string): Promise<boolean> => {
     if (known.has(site) || clock.now() < askAgainAtMs) return true;
@@ -67,26 +84,30 @@ export function holdEvents(bus: Bus, { clock, config, sites, log }: HoldOptions)
     }
     return true;
   };
-  const admit = async ({ event }: Delivery, latestMs: number): Promise<boolean> => {
-    if (isAhead(event, latestMs)) return refuse(event, 'future', 'compare the clocks of the hosts (SECURITY.md)');
+  const admit = async ({ event }: Delivery, group: string, latestMs: number): Promise<boolean> => {
+    if (isAhead(event, latestMs)) {
+      await refuseFuture(event, group);
+      return false;
+    }
     if (event.type === 'site.removed.v1') known.delete(event.data.site);
     if (event.type !== 'site.reported.v1' || (await isKnown(event.data.site))) return true;
     const next = 'declare the site, or find out who else may publish on this bus (SECURITY.md)';
-    return refuse(event, 'unknown-site', next);
+    refuse(event, 'unknown-site', next);
+    return false;
   };
   const holding =
-    (handler: Handler): Handler =>
+    (handler: Handler, group: string): Handler =>
     async (batch) => {
       const latestMs = clock.now() + aheadMs;
       if (!batch.some(({ event }) => isDoubtful(event, latestMs, known))) return handler(batch);
       const admitted: Delivery[] = [];
-      for (const delivery of batch) if (await admit(delivery, latestMs)) admitted.push(delivery);
+      for (const delivery of batch) if (await admit(delivery, group, latestMs)) admitted.push(delivery);
       if (admitted.length > 0) await handler(admitted);
     };
   return {
     refused,
     publish: (events) => bus.publish(events),
-    subscribe: (options, handler) => bus.subscribe(options, holding(handler)),
+    subscribe: (options, handler) => bus.subscribe(options, holding(handler, options.group)),
     audited: (query) => bus.audited(query),
     ...(bus.userEvents && { userEvents: bus.userEvents }),
     lag: () => bus.lag(),

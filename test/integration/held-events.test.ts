@@ -102,3 +102,19 @@ test('and after the outage, those of sites that do not exist are ignored again',
   expect(seen.map(({ partitionkey }) => partitionkey).slice(3)).toEqual(['east']);
   expect(held.refused['unknown-site']).toBe(1);
 });
+
+test('an event from the future is a dead letter of now, so that it can be replayed; a heartbeat is none', async () => {
+  const { held, seen, publish } = await world();
+  const letters: Event[] = [];
+  const { stop } = await held.subscribe({ group: `test-${serial++}`, types: ['event.rejected.v1'] }, async (batch) => {
+    letters.push(...batch.map(({ event }) => event));
+  });
+  ends.push(stop);
+  const atMs = clock.now() + 1_000_000;
+  await publish({ type: 'vm.retired.v1', data: { vm: 'v', atMs } }, report('east', atMs), report('east', clock.now()));
+  await bus.idle();
+  expect(seen.map(({ type }) => type)).toEqual(['site.reported.v1']);
+  const original = { type: 'vm.retired.v1', data: { vm: 'v', atMs } };
+  expect(letters).toMatchObject([{ data: { vm: 'v', atMs: clock.now(), code: 'EVENT_INVALID', original } }]);
+  expect(held.refused.future).toBe(2);
+});
