@@ -10,7 +10,8 @@ const MOST_PER_MINUTE = 12;
 
 /**
  * Adds the routes:
- * - `GET /v1/users/:user/export`: everything that is kept about the user, by place; a device exports its own user only, else 403
+ * - `GET /v1/users/:user/export`: everything that is kept about the user, by place; a device exports its own user only, else 403.
+ *   `failed` names the places that could not be read
  * - `DELETE /v1/users/:user`: erases it. The answer lists each place with the number of removed things, and what is left until when.
  *   `complete` is false where no placement answered: repeat it then
  */

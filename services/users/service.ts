@@ -15,6 +15,8 @@ export interface Export {
   readonly names: readonly string[];
   /** What each place keeps. */
   readonly places: Readonly<Record<string, readonly unknown[]>>;
+  /** The places that could not be read, with the code of the error: repeat the request. */
+  readonly failed: readonly { readonly place: string; readonly why: ErrorCode }[];
   /** What the export does not contain. */
   readonly notIncluded: readonly Remains[];
 }
@@ -41,7 +43,7 @@ export interface Erasure {
 
 /** Exports and erases the data of users. */
 export interface UserData {
-  /** @param id the operator's id of the user. @throws TagalongError of bus and store */
+  /** @param id the operator's id of the user */
   export(id: string): Promise<Export>;
   /** Erases a user. A repeat does no harm. @throws TagalongError of bus and store: repeat the request */
   erase(id: string): Promise<Erasure>;
@@ -61,10 +63,15 @@ interface Outcome {
   why?: ErrorCode | undefined;
 }
 
+/** The code of an error. @throws the error if it is none of ours */
+function codeOf(error: unknown): ErrorCode {
+  if (!(error instanceof TagalongError)) throw error;
+  return error.code;
+}
+
 /** Notes an error. @returns 0: nothing was removed or found. @throws an error that is none of ours */
 function failed(error: unknown, outcome: Outcome): 0 {
-  if (!(error instanceof TagalongError)) throw error;
-  outcome.why = error.code;
+  outcome.why = codeOf(error);
   return 0;
 }
 
@@ -128,8 +135,17 @@ export function createUserData(options: UserDataOptions): UserData {
       inTurn(async () => {
         const person = personOf(id);
         const found: Record<string, readonly unknown[]> = {};
-        for (const { name, find } of places) found[name] = await find(person);
-        return { user: id, names: person.names, places: found, notIncluded: remainsAfter(config, id, nowMs()) };
+        const failed: { place: string; why: ErrorCode }[] = [];
+        // A place that fails does not withhold the others.
+        for (const { name, find } of places) {
+          try {
+            found[name] = await find(person);
+          } catch (error) {
+            failed.push({ place: name, why: codeOf(error) });
+          }
+        }
+        const notIncluded = remainsAfter(config, id, nowMs());
+        return { user: id, names: person.names, places: found, failed, notIncluded };
       }),
     erase: (id) => inTurn(() => erase(id)),
   };

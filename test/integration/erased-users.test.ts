@@ -1,7 +1,7 @@
 /** Erasures that cannot be finished say so, and a repeat finishes them. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createSystem, type System } from '#services/process/system.ts';
-import type { Erasure } from '#services/users/service.ts';
+import type { Erasure, Export } from '#services/users/service.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';
@@ -58,6 +58,19 @@ test('while no placement runs, an erasure is incomplete; a repeat completes it',
   expect(first.remains.map(({ where }) => where)).toContain('configuration');
   expect(logged.filter((line) => line.includes('a user was erased'))).toHaveLength(2);
   expect(logged.filter((line) => line.includes('erased')).join()).not.toContain('ann');
+});
+
+const exported = async (user: string) => (await (await fetch(`${url}/v1/users/${user}/export`)).json()) as Export;
+
+test('an export names the place that cannot be read, and has all others', async () => {
+  await vi.waitFor(async () => expect(await vmRecord()).toContain('"ann"'), PATIENTLY);
+  await store.put([{ key: 'placement/vm/9/other', value: { version: 99, user: 'ann' }, revision: 0 }]);
+  const { places, failed } = await exported('ann');
+  expect(failed).toEqual([{ place: 'vms', why: 'STORE_RECORD_UNREADABLE' }]);
+  expect(places.sessions).toEqual([{ vm: 'desk', weight: 1 }]);
+  expect(places).not.toHaveProperty('vms');
+  // Nobody else is in that record.
+  expect((await exported('bob')).failed).toEqual([]);
 });
 
 test('a user whom nobody knows is erased without effect', async () => {

@@ -8,7 +8,7 @@ import { ask, type ServerOptions } from './client.ts';
 /** The request may read much of the bus, and waits for other processes. */
 const WITHIN_MS = 150_000;
 
-/** Prints everything that is kept about a user, as JSON. @throws TagalongError the errors of `ask` */
+/** Prints everything that is kept about a user, as JSON; `failed` names what could not be read. @throws TagalongError the errors of `ask` */
 export async function exportUser(user: string, options: ServerOptions): Promise<void> {
   const answer = await ask<Export>(options, 'GET', `${pathOf(user)}/export`, undefined, WITHIN_MS);
   process.stdout.write(`${JSON.stringify(answer, null, options.json ? undefined : 2)}\n`);
