@@ -59,7 +59,11 @@ export function createPlaces(options: PlacesOptions): readonly Place[] {
   return [
     {
       name: 'tokens',
-      find: async ({ names }) => (await tokens.list()).filter(({ user }) => user !== null && names.includes(user)),
+      async find({ names }) {
+        const theirs = (await tokens.list()).filter(({ user }) => user !== null && names.includes(user));
+        // The name of the admin who issued a token is no data of its user.
+        return theirs.map(({ by: _, ...token }) => token);
+      },
       erase: ({ names }) => tokens.erase(names),
     },
     ...(messages === undefined ? [] : [messagesPlace(messages)]),

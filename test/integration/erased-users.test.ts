@@ -73,6 +73,15 @@ test('an export names the place that cannot be read, and has all others', async 
   expect((await exported('bob')).failed).toEqual([]);
 });
 
+test('an export of tokens does not name the admin who issued them', async () => {
+  const body = JSON.stringify({ role: 'device', user: 'ann', expiresInMs: 60_000 });
+  const headers = { 'content-type': 'application/json' };
+  expect((await fetch(`${url}/v1/tokens`, { method: 'POST', headers, body })).status).toBe(201);
+  const { places } = await exported('ann');
+  expect(places.tokens).toMatchObject([{ role: 'device', user: 'ann' }]);
+  expect(places.tokens![0]).not.toHaveProperty('by');
+});
+
 test('a user whom nobody knows is erased without effect', async () => {
   await vi.waitFor(async () => expect(await vmRecord()).toContain('"bob"'), PATIENTLY);
   const before = await vmRecord();
