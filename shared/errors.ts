@@ -24,7 +24,7 @@ export type ErrorCode =
   | 'VM_SET_ASIDE' // a VM's last change could not be written; no decision on the VM is made until that is repaired
   | 'PAYLOAD_TOO_LARGE' // an event or a record is larger than its server accepts
   | 'RECORD_TOO_LONG' // a record is longer than the store accepts
-  | 'QUOTA_EXCEEDED' // too many VMs, sessions, users, positions or events for one installation, user, VM, set, group or request
+  | 'QUOTA_EXCEEDED' // too many VMs, sessions, users, positions, events or exports for one installation, user, VM, set, group or request
   | 'BUS_OVERLOADED' // too many events wait on the bus, so no more are accepted: try again later
   | 'SERVICE_STOPPED' // the service is not started yet, or is stopping
   | 'HELD_ELSEWHERE' // another process of the same service owns the requested VM or record

@@ -29,7 +29,9 @@ export function registerUsers(
     async (request, reply) => {
       const user = readUser(request.params.user);
       await refuseOthers(request, [{ user }]);
-      return reply.header('cache-control', 'no-store').send(await userData.export(user));
+      const { name, role } = request.caller;
+      const exported = await userData.export(user, role === 'admin' ? undefined : name);
+      return reply.header('cache-control', 'no-store').send(exported);
     },
   );
   app.delete<{ Params: { user: string } }>(

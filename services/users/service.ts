@@ -6,6 +6,7 @@ import { type Log, serviceLog } from '#shared/log.ts';
 import type { Names } from '../ingest/names.ts';
 import { createPlaces, type Person, type PlacesOptions } from './places.ts';
 import { type Remains, remainsAfter } from './remains.ts';
+import { createTurns } from './turns.ts';
 
 /** Everything that is kept about a user, by place. */
 export interface Export {
@@ -43,9 +44,13 @@ export interface Erasure {
 
 /** Exports and erases the data of users. */
 export interface UserData {
-  /** @param id the operator's id of the user */
-  export(id: string): Promise<Export>;
-  /** Erases a user. A repeat does no harm. @throws TagalongError of bus and store: repeat the request */
+  /**
+   * @param id the operator's id of the user
+   * @param device the name of the caller if it is no admin
+   * @throws TagalongError QUOTA_EXCEEDED
+   */
+  export(id: string, device?: string): Promise<Export>;
+  /** Erases a user. A repeat does no harm. @throws TagalongError QUOTA_EXCEEDED; of bus and store: repeat the request */
   erase(id: string): Promise<Erasure>;
 }
 
@@ -78,18 +83,13 @@ function failed(error: unknown, outcome: Outcome): 0 {
 /** How often everything is erased until nothing is found any more. */
 const ROUNDS = 3;
 
-/** Makes the service. It handles one request at a time, because each reads much of bus and store. */
+/** Makes the service. It handles one request at a time, because each reads much of bus and store. Few wait. */
 export function createUserData(options: UserDataOptions): UserData {
   const { config, names, settleMs, nowMs } = options;
   const log = serviceLog(options.log, 'ingest');
   const places = createPlaces(options);
   const personOf = (id: string): Person => ({ id, names: [names.pseudonymOf(id), ...names.former.ofUser(id)] });
-  let last: Promise<unknown> = Promise.resolve();
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const mine = last.then(work, work);
-    last = mine;
-    return mine;
-  };
+  const inTurn = createTurns();
   /** Erases at each place once. A place that fails does not protect the others. */
   const eraseOnce = async (person: Person, outcomes: Map<string, Outcome>) => {
     let removedNow = 0;
@@ -131,8 +131,8 @@ export function createUserData(options: UserDataOptions): UserData {
     return { complete, places: all, remains: remainsAfter(config, id, nowMs()) };
   };
   return {
-    export: (id) =>
-      inTurn(async () => {
+    export: (id, device) =>
+      inTurn(device, async () => {
         const person = personOf(id);
         const found: Record<string, readonly unknown[]> = {};
         const failed: { place: string; why: ErrorCode }[] = [];
@@ -147,6 +147,6 @@ export function createUserData(options: UserDataOptions): UserData {
         const notIncluded = remainsAfter(config, id, nowMs());
         return { user: id, names: person.names, places: found, failed, notIncluded };
       }),
-    erase: (id) => inTurn(() => erase(id)),
+    erase: (id) => inTurn(undefined, () => erase(id)),
   };
 }
