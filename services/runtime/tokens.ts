@@ -13,7 +13,8 @@ import type { Store } from '#shared/store/store.ts';
 import { eraseRecords, getRecord, isUnreadable, listRecords, updateRecord } from '#shared/store/update.ts';
 import { tokenIdIn } from '#shared/token-text.ts';
 
-const PREFIX = 'token/';
+/** The keys of these records begin with it. */
+export const TOKENS = 'token/';
 
 const StoredToken = Type.Object(
   {
@@ -34,7 +35,7 @@ type StoredToken = Static<typeof StoredToken>;
 /** The kind of these records. */
 export const TOKEN_RECORD = recordKind({
   kind: 'token',
-  keys: `${PREFIX}<id>`,
+  keys: `${TOKENS}<id>`,
   owner: 'all',
   // Older programs issued no tokens.
   version: 0,
@@ -81,7 +82,7 @@ export function createTokens(store: Store, clock: Pick<Clock, 'now'>): Tokens {
     const known = kept.get(id);
     if (known !== undefined && clock.now() < known.untilMs) return known.record;
     const untilMs = clock.now() + FRESH_MS;
-    const record = await getRecord(store, TOKEN_RECORD, PREFIX + id).catch((error) => {
+    const record = await getRecord(store, TOKEN_RECORD, TOKENS + id).catch((error) => {
       // Nobody can vouch for a token whose record cannot be read.
       if (!isUnreadable(error)) throw error;
       return undefined;
@@ -97,20 +98,20 @@ export function createTokens(store: Store, clock: Pick<Clock, 'now'>): Tokens {
       const { role, user, by, expiresInMs } = parts;
       const createdAtMs = Math.round(clock.now());
       const value = { role, user, by, createdAtMs, expiresAtMs: createdAtMs + expiresInMs };
-      await updateRecord(store, TOKEN_RECORD, PREFIX + id, () => ({
+      await updateRecord(store, TOKEN_RECORD, TOKENS + id, () => ({
         value: { hash: hashOf(token).toString('hex'), ...value },
       }));
       return { id, token, ...value };
     },
     async list() {
-      const all = await listRecords(store, TOKEN_RECORD, PREFIX);
+      const all = await listRecords(store, TOKEN_RECORD, TOKENS);
       return all
-        .map(({ key, value: { hash: _, ...rest } }) => ({ id: key.slice(PREFIX.length), ...rest }))
+        .map(({ key, value: { hash: _, ...rest } }) => ({ id: key.slice(TOKENS.length), ...rest }))
         .sort((a, b) => a.createdAtMs - b.createdAtMs);
     },
     async revoke(shown) {
       const id = tokenIdIn(shown);
-      await updateRecord(store, TOKEN_RECORD, PREFIX + id, (present) => {
+      await updateRecord(store, TOKEN_RECORD, TOKENS + id, (present) => {
         if (present === undefined) {
           throw new TagalongError('TOKEN_UNKNOWN', `no token has the id ${id}; "tagalong token list" lists all`);
         }
@@ -119,19 +120,19 @@ export function createTokens(store: Store, clock: Pick<Clock, 'now'>): Tokens {
       kept.delete(id);
     },
     async move(from, to) {
-      for (const { key, value } of await listRecords(store, TOKEN_RECORD, PREFIX)) {
+      for (const { key, value } of await listRecords(store, TOKEN_RECORD, TOKENS)) {
         if (value.user !== from) continue;
         await updateRecord(store, TOKEN_RECORD, key, (present) =>
           present?.user === from ? { value: { ...present, user: to } } : undefined,
         );
-        kept.delete(key.slice(PREFIX.length));
+        kept.delete(key.slice(TOKENS.length));
       }
     },
     async erase(users) {
-      const all = await listRecords(store, TOKEN_RECORD, PREFIX);
+      const all = await listRecords(store, TOKEN_RECORD, TOKENS);
       const theirs = all.filter(({ value: { user } }) => user !== null && users.includes(user));
       await eraseRecords(store, theirs);
-      for (const { key } of theirs) kept.delete(key.slice(PREFIX.length));
+      for (const { key } of theirs) kept.delete(key.slice(TOKENS.length));
       return theirs.length;
     },
     async recognise(shown) {

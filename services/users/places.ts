@@ -2,14 +2,14 @@
 import type { Bus } from '#shared/bus/bus.ts';
 import { isLetterAbout } from '#shared/bus/personal.ts';
 import { type KeptVm, VM_RECORD } from '#shared/policy/state/kept-vm.ts';
-import { valueBesideOutbox } from '#shared/store/records.ts';
+import { type RecordKind, valueBesideOutbox } from '#shared/store/records.ts';
 import type { Store, Stored } from '#shared/store/store.ts';
 import { eraseRecords, isUnreadable, listRecords } from '#shared/store/update.ts';
 import { DEAD_LETTER_RECORD, DEAD_LETTERS, type Letter } from '../dead-letters/records.ts';
 import type { UserMessages } from '../ingest/apis/mqtt-messages.ts';
 import type { Ingest } from '../ingest/service.ts';
 import { VM_PREFIX } from '../placement/keys.ts';
-import type { Tokens } from '../runtime/tokens.ts';
+import { TOKEN_RECORD, TOKENS, type Tokens } from '../runtime/tokens.ts';
 import { forgetInVms } from './vm-records.ts';
 
 /** A person: the id that the operator uses, and the names under which bus and store know the person. */
@@ -60,6 +60,7 @@ export function createPlaces(options: PlacesOptions): readonly Place[] {
     {
       name: 'tokens',
       async find({ names }) {
+        await refuseUnreadable(store, TOKEN_RECORD, TOKENS, names);
         const theirs = (await tokens.list()).filter(({ user }) => user !== null && names.includes(user));
         // The name of the admin who issued a token is no data of its user.
         return theirs.map(({ by: _, ...token }) => token);
@@ -99,7 +100,10 @@ export function createPlaces(options: PlacesOptions): readonly Place[] {
         ]),
     {
       name: 'dead-letters',
-      find: async (person) => (await letters(person)).map(({ value }) => value),
+      async find(person) {
+        await refuseUnreadable(store, DEAD_LETTER_RECORD, DEAD_LETTERS, person.names);
+        return (await letters(person)).map(({ value }) => value);
+      },
       async erase(person) {
         const found = await letters(person);
         await eraseRecords(store, found);
@@ -142,8 +146,28 @@ async function vmsOf(store: Store, names: readonly string[], keys?: readonly str
   });
 }
 
-/** True if a record of unknown shape contains one of these names as a text or a key. */
+/** @throws TagalongError STORE_RECORD_UNREADABLE if a record that cannot be read contains one of the names */
+async function refuseUnreadable(
+  store: Store,
+  kind: Pick<RecordKind, 'read'>,
+  prefix: string,
+  names: readonly string[],
+): Promise<void> {
+  for (const { value } of await store.list(prefix)) {
+    try {
+      kind.read(value);
+    } catch (error) {
+      if (!isUnreadable(error) || isIn(value, names)) throw error;
+    }
+  }
+}
+
+/** True if a record of unknown shape contains one of these names: as a text or a key, in JSON within a text, or in an event's id. */
 function isIn(value: unknown, names: readonly string[]): boolean {
   const text = JSON.stringify(value) ?? '';
-  return names.some((name) => text.includes(JSON.stringify(name)));
+  return names.some((name) => {
+    const quoted = JSON.stringify(name);
+    const inText = JSON.stringify(quoted).slice(1, -1);
+    return [quoted, inText, `:${quoted.slice(1, -1)}:`].some((form) => text.includes(form));
+  });
 }

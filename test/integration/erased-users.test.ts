@@ -82,6 +82,25 @@ test('an export of tokens does not name the admin who issued them', async () => 
   expect(places.tokens![0]).not.toHaveProperty('by');
 });
 
+test('an erasure is incomplete while a token or a dead letter that cannot be read names the user', async () => {
+  await vi.waitFor(async () => expect(await vmRecord()).toContain('"ann"'), PATIENTLY);
+  const unreadable = [
+    { key: 'token/0123456789abcdef', place: 'tokens', value: { version: 99, user: 'ann' } },
+    { key: 'dead-letter/1', place: 'dead-letters', value: { version: 99, original: '{"data":{"user":"ann"}}' } },
+    { key: 'dead-letter/2', place: 'dead-letters', value: { version: 99, original: { id: 'loc:desk:ann:1' } } },
+  ];
+  for (const { key, place, value } of unreadable) {
+    await store.put([{ key, value, revision: 0 }]);
+    const { complete, places } = await erase('ann');
+    const left = places.filter(({ done }) => !done).map(({ place, why }) => ({ place, why }));
+    expect({ complete, left }, key).toEqual({ complete: false, left: [{ place, why: 'STORE_RECORD_UNREADABLE' }] });
+    expect(await erase('carl')).toMatchObject({ complete: true });
+    const { revision } = (await store.get(key))!;
+    await store.put([{ key, value: undefined, revision }]);
+  }
+  expect(await erase('ann')).toMatchObject({ complete: true });
+});
+
 test('a user whom nobody knows is erased without effect', async () => {
   await vi.waitFor(async () => expect(await vmRecord()).toContain('"bob"'), PATIENTLY);
   const before = await vmRecord();
