@@ -7,8 +7,8 @@ const LOOK_MS = 1_000;
  * Looks for changes of files once a second, by their identity, size and time of change. Also a file that was replaced, and a link that
  * leads elsewhere, has changed.
  * @param paths asked before each look
- * @param changed reads the files
- * @param failed gets the error of `changed`, which is called again after the next change
+ * @param changed reads the files. After an error it is called again at each look until it succeeds: the cause may be another file
+ * @param failed gets the error of `changed`, once until the files or the error change
  * @returns a function that ends it
  */
 export function watchFiles(
@@ -18,21 +18,27 @@ export function watchFiles(
 ): () => void {
   let known: string | undefined;
   let isLooking = false;
+  let fault: string | undefined;
   const look = async () => {
     const now = await identityOf(paths());
-    const isFirst = known === undefined;
-    if (now === known) return;
+    if (known === undefined) known = now;
+    if (now === known && fault === undefined) return;
     known = now;
-    if (!isFirst) await changed();
+    try {
+      await changed();
+      fault = undefined;
+    } catch (error) {
+      const same = fault;
+      fault = `${now}: ${error}`;
+      if (fault !== same) failed(error);
+    }
   };
   const lookOnce = () => {
     if (isLooking) return;
     isLooking = true;
-    look()
-      .catch(failed)
-      .finally(() => {
-        isLooking = false;
-      });
+    void look().finally(() => {
+      isLooking = false;
+    });
   };
   const timer = setInterval(lookOnce, LOOK_MS);
   timer.unref();

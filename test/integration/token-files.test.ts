@@ -77,6 +77,28 @@ test('two tokens overlap during a change, so that no request is refused; a remov
   expect([await statusOf(url, SECOND), await statusOf(url, PHONE)]).toEqual([200, 401]);
 });
 
+test('a removed token is refused as soon as the file of its successor is there, although it came later', async () => {
+  const url = await serve({ tokens: [{ name: 'old', role: 'admin', token: FIRST }] });
+  const successor = { name: 'next', role: 'admin', token: { file: 'next.token' } };
+  await replace('tagalong.yaml', JSON.stringify({ http: { tokens: [successor] } }));
+  const faults = () => logged.filter((line) => line.includes('the tokens stay as they were'));
+  await expect.poll(() => faults().length, SOON).toBe(1);
+  await writeFile(path('next.token'), SECOND);
+  await expect.poll(() => statusOf(url, FIRST), SOON).toBe(401);
+  expect(await statusOf(url, SECOND)).toBe(200);
+  expect(faults()).toHaveLength(1);
+});
+
+test('a change between the start and the first look counts', async () => {
+  const configure = (token: string) => writeFile(path('tagalong.yaml'), JSON.stringify({ http: { token } }));
+  await configure(FIRST);
+  const loaded = await loadConfigWithFiles(path('tagalong.yaml'));
+  await configure(SECOND);
+  tokens = followTokens(path('tagalong.yaml'), loaded, createLog('silent'));
+  expect(tokens.current().token).toBe(FIRST);
+  await expect.poll(() => tokens!.current().token, SOON).toBe(SECOND);
+});
+
 test('no change of the file opens a server that asks for tokens', async () => {
   const url = await serve({ token: FIRST });
   await replace('tagalong.yaml', '{}');
