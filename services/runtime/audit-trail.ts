@@ -69,9 +69,8 @@ export function createAuditTrail(parts: { readonly bus: Bus; readonly clock: Clo
     if (!isSending) void send();
   };
   const nowMs = () => Math.round(clock.now());
-  const quota = auditQuota((leftOut) => {
-    const nobody = { request: '', who: 'several', role: 'none', from: '', what: '', on: {}, with: {} };
-    push({ atMs: nowMs(), ...nobody, outcome: 'refused', status: 0, leftOut });
+  const quota = auditQuota((left) => {
+    push({ atMs: nowMs(), request: '', from: '', what: '', on: {}, with: {}, status: 0, ...left });
   });
   return {
     add(record) {

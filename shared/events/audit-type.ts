@@ -36,7 +36,10 @@ export const RequestAudited = Type.Object(
     outcome: Type.Union([Type.Literal('done'), Type.Literal('failed'), Type.Literal('refused')]),
     /** The status of the answer. */
     status: Type.Integer({ minimum: 0, maximum: 999 }),
-    /** Of how many further requests, within a minute, there is no record because there were too many. */
+    /**
+     * Of how many further requests of this caller with this outcome, within a minute, there is no record because there were too many.
+     * `several`: of all callers that have no record in that minute.
+     */
     leftOut: Type.Optional(Count),
   },
   closed,

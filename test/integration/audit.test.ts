@@ -1,7 +1,8 @@
 /** The audit over HTTP, and the names of those who order moves: who sees them, and who does not. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createSystem, type System } from '#services/process/system.ts';
-import { auditQuota } from '#services/runtime/audit-quota.ts';
+import { auditQuota, type LeftOut } from '#services/runtime/audit-quota.ts';
+import { createAuditTrail } from '#services/runtime/audit-trail.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';
@@ -114,11 +115,11 @@ describe('the audit', () => {
     expect(text).toMatch(/^tagalong_audit_records_lost_total 0$/m);
   });
 
-  test('has a bounded number of records a minute, and says how many it left out', () => {
-    const told: number[] = [];
-    const quota = auditQuota((leftOut) => told.push(leftOut));
-    const may = (who: string, outcome: 'done' | 'refused', times: number) =>
-      Array.from({ length: times }, () => quota.mayAdd({ who, outcome })).filter(Boolean).length;
+  test('has a bounded number of records a minute, and says of whom it left out how many', () => {
+    const told: LeftOut[] = [];
+    const quota = auditQuota((left) => told.push(left));
+    const may = (who: string, outcome: LeftOut['outcome'], times: number) =>
+      Array.from({ length: times }, () => quota.mayAdd({ who, role: 'operator', outcome })).filter(Boolean).length;
     expect(may('nobody', 'refused', 1_000)).toBe(60);
     expect(may('phone', 'refused', 1_000)).toBe(60);
     // However many callers there are.
@@ -128,11 +129,31 @@ describe('the audit', () => {
     // Refusals leave the orders of others alone.
     expect(may('maria', 'done', 600)).toBe(600);
     expect(may('maria', 'done', 1)).toBe(0);
+    expect(may('maria', 'failed', 2)).toBe(0);
     quota.close();
-    expect(told).toEqual([940 + 940 + 820 + 1]);
+    const role = 'operator';
+    // Those who have no record at all are counted together, so that their number is bounded, too.
+    expect(told).toEqual([
+      { who: 'nobody', role, outcome: 'refused', leftOut: 940 },
+      { who: 'phone', role, outcome: 'refused', leftOut: 940 },
+      { who: 'several', role: 'none', outcome: 'refused', leftOut: 820 },
+      { who: 'maria', role, outcome: 'done', leftOut: 1 },
+      { who: 'maria', role, outcome: 'failed', leftOut: 2 },
+    ]);
     expect(may('nobody', 'refused', 1)).toBe(1);
     quota.close();
-    expect(told).toHaveLength(1);
+    expect(told).toHaveLength(5);
+  });
+
+  test('names who gave the orders that it left out', async () => {
+    const bus = memoryBus();
+    const trail = createAuditTrail({ bus, clock: realClock(), log: createLog('silent') });
+    const order = { request: 'r', who: 'maria', role: 'operator', from: '127.0.0.1', what: 'PUT /v1/automation' };
+    for (let i = 0; i < 700; i++) trail.add({ ...order, on: {}, with: {}, outcome: 'done', status: 202 });
+    await trail.stop();
+    const all = await bus.audited({ sinceMs: 0, most: 10_000, fits: () => true });
+    expect(all).toHaveLength(601);
+    expect(all.at(-1)!.data).toMatchObject({ who: 'maria', role: 'operator', outcome: 'done', leftOut: 100 });
   });
 });
 

@@ -30,7 +30,7 @@ function auditTable(records: readonly RequestAudited[]): string {
   const rows = records.map(({ atMs, who, role, from, what, on, with: told, outcome, status, leftOut }) =>
     leftOut === undefined
       ? [instant(atMs), who, role, from, what, listed(on), listed(told), `${outcome} (${status})`]
-      : [instant(atMs), who, '', '', `${leftOut} further requests without a record`, '', '', ''],
+      : [instant(atMs), who, role, '', `${leftOut} further requests without a record`, '', '', outcome],
   );
   return table(
     heads.map((head) => ({ head })),
