@@ -2,7 +2,7 @@ import type { Role } from '#shared/roles.ts';
 
 /** The sender of a request. */
 export interface Caller {
-  /** The name of the token, or the subject of a person. The name of a device is its user's, as the bus names users. */
+  /** The name of the token; or `person` and the subject of a person, which is for a device its user as the bus names users. */
   readonly name: string;
   /** Undefined: the person's claims give no role. */
   readonly role: Role | undefined;

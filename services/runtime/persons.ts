@@ -3,6 +3,7 @@ import { createRemoteJWKSet, customFetch, type JWTPayload, type JWTVerifyGetKey,
 import { isTrustedAddress } from '#shared/config/loopback.ts';
 import type { HttpConfig } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
+import { MAX_CALLER } from '#shared/events/audit-type.ts';
 import { type Answer, fetchAnswer } from '#shared/http/answer.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { repeatedFault } from '#shared/log-repeats.ts';
@@ -74,10 +75,15 @@ function cannotTell(issuer: string): TagalongError {
 function callerOf(payload: JWTPayload, { roles }: Oidc, pseudonymOf: (user: string) => string): Caller {
   const subject = payload.sub!;
   const role = roleOf(payload, roles);
-  if (role !== 'device') return { name: foreignText(subject, 128), role };
+  if (role !== 'device') return { name: personName(subject), role };
   // The subject of a device is a user, whose id is stored nowhere.
   const user = pseudonymOf(subject);
-  return { name: user, role, user };
+  return { name: personName(user), role, user };
+}
+
+/** No name of a token begins like this, so nobody can act under the name of a token, or use up its limit of requests. */
+function personName(subject: string): string {
+  return foreignText(`person ${subject}`, MAX_CALLER);
 }
 
 /** Asks the issuer. @throws Error where it does not answer, or did not answer a moment ago */
