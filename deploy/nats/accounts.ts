@@ -92,7 +92,7 @@ export function publishOf(name: ProcessName, prefix = 'tagalong'): string[] {
     api('INFO'),
     ...all(['STREAM.INFO', 'STREAM.CREATE', ...(configures ? ['STREAM.UPDATE'] : [])], [audit, ...streams]),
     ...all(['STREAM.MSG.GET'], streams),
-    ...(erases ? [...all(['STREAM.MSG.DELETE'], [events, `KV_${stored}`]), api(`STREAM.PURGE.KV_${stored}`)] : []),
+    ...(erases ? all(['STREAM.MSG.DELETE'], [events, `KV_${stored}`]) : []),
     ...all(['CONSUMER.LIST'], [events]),
     // The views of the buckets, and the lists of the store.
     ...readOf(buckets.map((bucket) => `KV_${bucket}`)),
