@@ -91,7 +91,8 @@ export function publishOf(name: ProcessName, prefix = 'tagalong'): string[] {
     ].map((key) => `$KV.${stored}.${key}`),
     api('INFO'),
     ...all(['STREAM.INFO', 'STREAM.CREATE', ...(configures ? ['STREAM.UPDATE'] : [])], [audit, ...streams]),
-    ...all(['STREAM.MSG.GET'], streams),
+    // A user that subscribes to nothing must not read events singly either.
+    ...all(['STREAM.MSG.GET'], groups === undefined ? streams.filter((stream) => stream !== events) : streams),
     ...(erases ? all(['STREAM.MSG.DELETE'], [events, `KV_${stored}`]) : []),
     ...all(['CONSUMER.LIST'], [events]),
     // The views of the buckets, and the lists of the store.

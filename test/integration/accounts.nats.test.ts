@@ -162,6 +162,7 @@ onNats('with the shipped accounts', () => {
   test('ingest cannot read the events of the bus', async () => {
     const subjects = ['CREATE.tagalong_events', 'CREATE.tagalong_events.x', 'MSG.NEXT.tagalong_events.x'];
     const apis = subjects.map((what) => `$JS.API.CONSUMER.${what}`);
+    apis.push('$JS.API.STREAM.MSG.GET.tagalong_events', '$JS.API.DIRECT.GET.tagalong_events');
     expect(await forbiddenTo('ingest', apis)).toEqual(apis.toSorted());
   });
 
