@@ -1,6 +1,7 @@
 /** What an erasure cannot remove at once, and when it expires. */
 import type { Config } from '#shared/config/schema.ts';
 import { serverUrl } from '#shared/config/server.ts';
+import { LOGIN_MS } from '../ingest/apis/mqtt-logins.ts';
 
 /** Something that is left for a while, or that people have to remove. */
 export interface Remains {
@@ -55,6 +56,11 @@ export function remainsAfter({ bus, store, ingest, http, vms }: Config, id: stri
       where: 'files of the MQTT servers',
       what: 'bytes of messages that were read before, until the server compacts its files',
       untilMs: null,
+    },
+    ingest.mqtt?.issuerSeed !== undefined && {
+      where: 'MQTT servers',
+      what: 'a phone that has signed in with an erased token can leave messages there until its login ends: repeat the erasure after that',
+      untilMs: Math.ceil(nowMs + LOGIN_MS),
     },
     {
       where: 'dashboards',

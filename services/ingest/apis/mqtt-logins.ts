@@ -18,7 +18,7 @@ const ASKED = '$SYS.REQ.USER.AUTH';
 const WHO_AM_I = '$SYS.REQ.USER.INFO';
 const ANSWER_MS = 5_000;
 /** After this time the server ends the connection, and the phone signs in again: a revoked token is of no use by then. */
-const VALID_S = 3_600;
+export const LOGIN_MS = 600_000;
 /** A user whose topic needs no wildcard or further level. A dot is `//` in a subject. */
 const USER = /^[A-Za-z0-9._:@=-]{1,128}$/;
 
@@ -93,7 +93,7 @@ async function loginOf(
   if (token?.role !== 'device' || token.user === null) return undefined;
   // The token may be older than the present key of the pseudonyms.
   if (token.user !== names.pseudonymOf(user) && !names.former.ofUser(user).includes(token.user)) return undefined;
-  return { user, untilS: Math.floor(Math.min(token.expiresAtMs / 1000, clock.now() / 1000 + VALID_S)) };
+  return { user, untilS: Math.floor(Math.min(token.expiresAtMs, clock.now() + LOGIN_MS) / 1000) };
 }
 
 async function answer(

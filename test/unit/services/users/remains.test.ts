@@ -22,6 +22,14 @@ test('NATS keeps no event that names the user', () => {
   }
 });
 
+test('a phone over MQTT goes on until its login ends, ten minutes at most, if it has signed in with a token', () => {
+  const url = 'url: "nats://127.0.0.1:4222"';
+  const phones = (mqtt: string) =>
+    after(`ingest: { mqtt: { ${mqtt} } }`).flatMap(({ where, untilMs }) => (where === 'MQTT servers' ? untilMs : []));
+  expect(phones(`${url}, issuerSeed: "SA${'A'.repeat(56)}"`)).toEqual([600_000]);
+  expect(phones(url)).toEqual([]);
+});
+
 test('a configuration that names the user is reported, for its next start would attach the user again', () => {
   const sites = 'sites: [{ site: a, lat: 1, lon: 2, slots: 3, uplinks: [] }]';
   const vm = (user: string) =>
