@@ -72,7 +72,8 @@ export interface Tokens {
 export const FRESH_MS = 2_000;
 /** The least number of tokens in the cache. */
 const MIN_CACHED = 10_000;
-const TOKEN = /^tgl_([0-9a-f]{16})_[A-Za-z0-9_-]{43}$/;
+/** The form of all tokens. */
+export const TOKEN = /^tgl_([0-9a-f]{16})_[A-Za-z0-9_-]{43}$/;
 
 /** Makes the tokens of an installation. All processes with the same store know the same tokens. */
 export function createTokens(store: Store, clock: Pick<Clock, 'now'>): Tokens {

@@ -1,6 +1,7 @@
 /** Phones have an account of their own on the NATS server: a phone speaks for its user alone, and reads nothing. */
 import { readFileSync } from 'node:fs';
-import { connectAsync, type MqttClient } from 'mqtt';
+import { connect as connectTo } from 'node:net';
+import { connectAsync, MqttClient } from 'mqtt';
 import { connect, nkeys } from 'nats';
 import { afterEach, expect, test, vi } from 'vitest';
 import { freePorts } from '#deploy/local/loopback.ts';
@@ -45,7 +46,7 @@ async function serverOfPage(page = PHONES): Promise<{ server: NatsTestServer; mq
 }
 
 /** Ingest on a bus of the services, with its VMs, and its subscription to the phones' messages. */
-async function world(url: string, auth: typeof INGEST, issuer = {}) {
+async function world(url: string, auth: typeof INGEST, issuer = {}, logins = clock) {
   const bus = await natsBus({ servers: url, credentials: SERVICES });
   const store = memoryStore();
   const config = parseConfig(
@@ -67,7 +68,7 @@ async function world(url: string, auth: typeof INGEST, issuer = {}) {
     seen.push(...batch.map(({ event }) => event));
   });
   const tokens = createTokens(store, clock);
-  const listener = owntracksOverMqtt({ config, ingest, tokens, clock, log })!;
+  const listener = owntracksOverMqtt({ config, ingest, tokens, clock: logins, log })!;
   closers.push(
     () => bus.close(),
     () => ingest.stop(),
@@ -125,6 +126,41 @@ onNats('phones over MQTT', () => {
     closers.push(() => listener.stop());
     await expect(listener.start()).rejects.toMatchObject({ code: 'MQTT_ACCOUNT_SHARED' });
   });
+
+  test('an address that guesses tokens locks out itself, and no phone elsewhere', async () => {
+    const issuer = nkeys.createAccount();
+    const issuerSeed = new TextDecoder().decode(issuer.getSeed());
+    const page = WITH_TOKENS.replace('AXXX', issuer.getPublicKey()).replace(
+      '"owntracks"]',
+      `"owntracks", "${SERVICES.user}"]`,
+    );
+    const { server, mqttUrl } = await serverOfPage(page);
+    // The second in which the guesses are counted does not end.
+    const nowMs = clock.now();
+    const { listener, tokens } = await world(server.url, INGEST, { issuerSeed }, { ...clock, now: () => nowMs });
+    await listener.start();
+    const { token } = await tokens.create({ role: 'device', user: 'jane.doe', by: 'test', expiresInMs: 600_000 });
+    const from = (localAddress: string, password: string) =>
+      new Promise<boolean>((resolve) => {
+        const port = Number(new URL(mqttUrl).port);
+        const options = { username: 'jane.doe', password, reconnectPeriod: 0, protocolVersion: 4 } as const;
+        const client = new MqttClient(() => connectTo({ host: '127.0.0.1', port, localAddress }), options);
+        closers.push(() => client.endAsync(true));
+        client.on('connect', () => resolve(true)).on('error', () => resolve(false));
+        client.on('close', () => resolve(false));
+      });
+    const guess = async (password: (i: number) => string) => {
+      for (let i = 0; i < 120; i += 20) {
+        const some = await Promise.all(Array.from({ length: 20 }, (_, k) => from('127.0.0.1', password(i + k))));
+        expect(some).not.toContain(true);
+      }
+    };
+    await guess((i) => `no token ${i}`);
+    expect(await from('127.0.0.1', token)).toBe(true);
+    await guess((i) => `tgl_${i.toString(16).padStart(16, '0')}_${'A'.repeat(43)}`);
+    expect(await from('127.0.0.1', token)).toBe(false);
+    expect(await from('127.0.0.2', token)).toBe(true);
+  }, 120_000);
 
   test('a phone signs in with the token of its user, and with no other one', async () => {
     const issuer = nkeys.createAccount();

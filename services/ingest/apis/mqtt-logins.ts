@@ -6,12 +6,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Msg } from 'nats';
 import type { Clock } from '#shared/clock/clock.ts';
-import { realClock } from '#shared/clock/real.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
 import type { Link } from '#shared/nats/connection.ts';
-import { readQuota } from '../../runtime/read-quota.ts';
-import type { Tokens } from '../../runtime/tokens.ts';
+import { RecentMap } from '#shared/recent.ts';
+import { networkOf } from '../../runtime/connections.ts';
+import { type ReadQuota, readQuota } from '../../runtime/read-quota.ts';
+import { TOKEN, type Tokens } from '../../runtime/tokens.ts';
 import type { Names } from '../names.ts';
 
 const ASKED = '$SYS.REQ.USER.AUTH';
@@ -28,8 +29,12 @@ interface KeyPair {
   sign(bytes: Uint8Array): Uint8Array;
 }
 
+/** So many networks have a quota of their own at least. */
+const MIN_NETWORKS = 10_000;
+
 /** What a server says of a connection that it asks about. Nobody has checked it yet. */
 interface Asked {
+  readonly client_info?: { readonly host?: unknown };
   readonly user_nkey?: unknown;
   readonly server_id?: { readonly id?: unknown };
   readonly connect_opts?: { readonly user?: unknown; readonly pass?: unknown };
@@ -54,10 +59,19 @@ export async function answerLogins({ link, issuerSeed, log, ...options }: LoginO
   const { nkeys } = await import('nats');
   const issuer: KeyPair = nkeys.fromSeed(new TextEncoder().encode(issuerSeed));
   const account = await accountOf(link);
-  const quota = readQuota(realClock());
-  const judge = async (asked: Asked) => {
+  // One network that guesses must not lock out the phones of the others.
+  const quotas = new RecentMap<ReadQuota>(MIN_NETWORKS);
+  const quotaOf = (network: string) => {
+    const quota = quotas.get(network) ?? readQuota(options.clock);
+    quotas.set(network, quota);
+    return quota;
+  };
+  const judge = async ({ connect_opts: { user, pass } = {}, client_info: { host } = {} }: Asked) => {
+    // These texts cost nothing: the store is not read.
+    if (typeof user !== 'string' || typeof pass !== 'string' || !USER.test(user) || !TOKEN.test(pass)) return undefined;
+    const quota = quotaOf(typeof host === 'string' ? networkOf(host) : '');
     if (!quota.isLeft()) return undefined;
-    const login = await loginOf(asked, options);
+    const login = await loginOf(user, pass, options);
     if (login === undefined) quota.spend();
     return login;
   };
@@ -85,10 +99,10 @@ async function accountOf({ nc }: Link): Promise<string> {
 
 /** The subjects and the end of a login; undefined: refused. */
 async function loginOf(
-  { connect_opts: { user, pass } = {} }: Asked,
+  user: string,
+  pass: string,
   { tokens, names, clock }: Pick<LoginOptions, 'tokens' | 'names' | 'clock'>,
 ): Promise<{ readonly user: string; readonly untilS: number } | undefined> {
-  if (typeof user !== 'string' || typeof pass !== 'string' || !USER.test(user)) return undefined;
   const token = await tokens.recognise(pass);
   if (token?.role !== 'device' || token.user === null) return undefined;
   // The token may be older than the present key of the pseudonyms.
