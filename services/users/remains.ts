@@ -1,4 +1,5 @@
 /** What an erasure cannot remove at once, and when it expires. */
+import { DEAD_LETTERS_RETENTION_MS } from '#shared/bus/kafka/topics.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { serverUrl } from '#shared/config/server.ts';
 import { LOGIN_MS } from '../ingest/apis/mqtt-logins.ts';
@@ -29,8 +30,13 @@ export function remainsAfter({ bus, store, ingest, http, vms }: Config, id: stri
     },
     on === 'kafka' && {
       where: 'bus',
-      what: 'when the pseudonym was attached and detached, and gaps; dead letters for 30 days',
+      what: 'when the pseudonym was attached and detached, and gaps; positions from before they had a topic of their own',
       untilMs: eventsUntilMs,
+    },
+    on === 'kafka' && {
+      where: 'bus',
+      what: 'dead letters about the pseudonym, with their positions',
+      untilMs: Math.ceil(nowMs + DEAD_LETTERS_RETENTION_MS),
     },
     on !== 'memory' && {
       where: 'bus',

@@ -9,7 +9,7 @@ import type { KafkaBusOptions } from './options.ts';
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** Dead letters wait longer, until an operator has looked at them. */
-const DEAD_LETTERS_RETENTION_MS = 30 * DAY_MS;
+export const DEAD_LETTERS_RETENTION_MS = 30 * DAY_MS;
 
 /** Brokers create a file a partition for each segment. */
 const LEAST_SEGMENT_MS = 60_000;

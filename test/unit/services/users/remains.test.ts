@@ -10,10 +10,11 @@ test('in the memory of a process nothing is left but what dashboards show for an
   expect(after('').map(({ where, untilMs }) => [where, untilMs])).toEqual([['dashboards', HOUR_MS]]);
 });
 
-test('Kafka keeps the positions under the pseudonym for little more than an hour, and sessions as long as events', () => {
+test('Kafka keeps the positions under the pseudonym for little more than an hour, sessions as long as events, dead letters for 30 days', () => {
   const left = on('kafka://127.0.0.1:9092').filter(({ where }) => where === 'bus');
-  expect(left.map(({ untilMs }) => untilMs! / HOUR_MS)).toEqual([1.2, 168, 168]);
+  expect(left.map(({ untilMs }) => untilMs! / HOUR_MS)).toEqual([1.2, 168, 30 * 24, 168]);
   expect(left[0]!.what).toContain('positions');
+  expect(left[2]!.what).toContain('dead letters');
 });
 
 test('NATS keeps no event that names the user', () => {
