@@ -51,7 +51,7 @@ const isAlive = ({ pid }: Process) => {
 onNats('the deployment on loopback', () => {
   onPrometheus('with Prometheus', () => {
     test('becomes ready, follows a user, survives a killed server, is monitored, and leaves no file', {
-      timeout: 500_000,
+      timeout: 800_000,
     }, async () => {
       const { running, processes, url } = await local();
       expect(processes.map(({ name }) => name)).toEqual([
@@ -131,7 +131,7 @@ onNats('the deployment on loopback', () => {
     });
 
     onlyLong(() => {
-      test('ends all its processes when it is killed', { timeout: 300_000 }, async () => {
+      test('ends all its processes when it is killed', { timeout: 500_000 }, async () => {
         const { running, processes } = await local();
         await running.stop('SIGKILL');
         await vi.waitFor(() => expect(processes.filter(isAlive)).toEqual([]), PATIENTLY);

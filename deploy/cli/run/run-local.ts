@@ -23,7 +23,8 @@ export interface LocalOptions {
 
 /** More ports than all containers have addresses. */
 const PORTS = 32;
-const READY_MS = 90_000;
+/** On a busy host a cluster of three servers needs minutes until it answers all processes. */
+const READY_MS = 240_000;
 const MAIN = new URL('../main.ts', import.meta.url).pathname;
 const deployed = (path: string) => new URL(`../../${path}`, import.meta.url).pathname;
 
