@@ -9,7 +9,7 @@ import { onNats } from '../servers/nats.ts';
 import { onPrometheus } from '../servers/prometheus.ts';
 import { begin, file, type Running, tagalong } from './cli.ts';
 
-const PATIENTLY = { timeout: 120_000, interval: 1000 };
+const PATIENTLY = { timeout: 300_000, interval: 1000 };
 const deployed = new URL('../../deploy/compose/tagalong.nats.yaml', import.meta.url).pathname;
 
 interface Process {
@@ -51,7 +51,7 @@ const isAlive = ({ pid }: Process) => {
 onNats('the deployment on loopback', () => {
   onPrometheus('with Prometheus', () => {
     test('becomes ready, follows a user, survives a killed server, is monitored, and leaves no file', {
-      timeout: 800_000,
+      timeout: 1_500_000,
     }, async () => {
       const { running, processes, url } = await local();
       expect(processes.map(({ name }) => name)).toEqual([
