@@ -65,11 +65,14 @@ async function tailOf(path: string): Promise<string> {
   }
 }
 
+/** Warnings, and that a QEMU which ends may not remove its sockets from the agent's folder. */
+const NOT_A_REASON = /^warning:|Failed to unlink socket /;
+
 /** The last line of QEMU's log that is no warning. */
 export async function lastWords({ log }: QemuFiles): Promise<string> {
   await settledLog(log);
   const said = await tailOf(log).catch(() => '');
-  const lines = said.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('warning:'));
+  const lines = said.split('\n').filter((line) => line.trim() !== '' && !NOT_A_REASON.test(line));
   return foreignText(lines.at(-1)) || 'its log is empty';
 }
 
