@@ -1,5 +1,5 @@
 /**
- * Who may do what on the NATS servers: one user for each process, with the permissions that it needs. `npm run generate` writes
+ * The users of the NATS servers: one for each process, with the permissions that it needs. `npm run generate` writes
  * accounts.conf from this table.
  *
  * The subject of an event has its type, and a service drops an event whose type is not that of its subject. So a user can publish
@@ -10,7 +10,7 @@ import { AUDIT_TYPE } from '#shared/bus/audited.ts';
 import type { EventType } from '#shared/events/index.ts';
 import { escapeToken } from '#shared/nats/tokens.ts';
 
-/** What a process does on bus and store. */
+/** The use that a process makes of bus and store. */
 interface Access {
   /** The types of its events. */
   readonly publishes: readonly EventType[];
@@ -105,7 +105,7 @@ export function publishOf(name: ProcessName, prefix = 'tagalong'): string[] {
   ];
 }
 
-/** What a consumer of a stream needs. */
+/** The permissions of a consumer of a stream. */
 function readOf(streams: readonly string[]): string[] {
   return streams.flatMap((stream) => [
     `$JS.API.CONSUMER.CREATE.${stream}`,

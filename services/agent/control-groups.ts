@@ -16,7 +16,7 @@ export const RESOURCES = ['memory', 'pids', 'cpu'] as const;
 /** A limited resource. */
 export type Resource = (typeof RESOURCES)[number];
 
-/** What one QEMU may use. */
+/** The limits of one QEMU. */
 export interface Limits {
   /** The memory of the guest, and what QEMU itself needs. */
   readonly memoryBytes: number;

@@ -44,7 +44,7 @@ export interface MoveView {
   readonly outcome: Outcome | null;
   /** Why the move failed, or who cancelled it. */
   readonly because: string;
-  /** Who ordered it, or the drain that caused it. Absent: the policy, or the viewer has not signed in. */
+  /** The name of its orderer, or the drain that caused it. Absent: the policy, or the viewer has not signed in. */
   readonly orderedBy?: string;
   readonly cancelledBy?: string;
   /** The figures of the move; null before its end. */
@@ -61,7 +61,7 @@ export interface DecisionView {
   readonly to: string;
   readonly reason: string;
   readonly source: DecisionSource;
-  /** Who ordered it, or the drain that caused it. Absent: the policy, or the viewer has not signed in. */
+  /** The name of its orderer, or the drain that caused it. Absent: the policy, or the viewer has not signed in. */
   readonly orderedBy?: string;
 }
 

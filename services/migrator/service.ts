@@ -30,7 +30,7 @@ export interface MigrationStatus {
   readonly bytes: number;
   readonly rounds: number;
   readonly acceptedAtMs: number;
-  /** Who ordered it, or the drain that caused it; null: the policy, or a caller without a name. */
+  /** The name of its orderer, or the drain that caused it; null: the policy, or a caller without a name. */
   readonly orderedBy: string | null;
 }
 

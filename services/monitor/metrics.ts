@@ -115,7 +115,7 @@ function durationMetrics(registers: Registry[]) {
   };
 }
 
-/** How migrations end. */
+/** The outcomes of migrations. */
 function outcomeMetrics(registers: Registry[], read: Read) {
   return {
     migrations: new Counter({

@@ -9,7 +9,7 @@ const StoredAutomation = Type.Object(
   {
     /** True: only VMs whose home is lost are moved, and those that an operator moves. */
     paused: Type.Boolean(),
-    /** Who ordered it. */
+    /** The name of its orderer. */
     by: Type.Optional(Text),
   },
   closed,

@@ -5,7 +5,7 @@ export interface PlacementStatus {
   readonly policy: string;
   /** True: an operator has paused automatic moves. */
   readonly paused: boolean;
-  /** Who paused them; null: nobody, or a caller without a name. */
+  /** The name of the caller that paused them; null: nobody, or a caller without a name. */
   readonly pausedBy: string | null;
   /** The partitions whose VMs are listed, and how many there are in all. */
   readonly partitions: { readonly held: readonly number[]; readonly of: number };
@@ -16,7 +16,7 @@ export interface PlacementStatus {
     readonly vms: number;
     readonly inbound: number;
     readonly draining: boolean;
-    /** Who ordered that it drains; null: nobody, or a caller without a name. */
+    /** The name of the caller that ordered the drain; null: nobody, or a caller without a name. */
     readonly drainedBy: string | null;
   }[];
   readonly vms: readonly {
@@ -28,7 +28,7 @@ export interface PlacementStatus {
     /** The destination, while the VM moves. */
     readonly movingTo: string | null;
     readonly migration: string | null;
-    /** Who ordered the move, or the drain that caused it; null: the policy, or a caller without a name. */
+    /** The name of the move's orderer, or the drain that caused it; null: the policy, or a caller without a name. */
     readonly orderedBy: string | null;
     /** True: its home sends no heartbeats; the site was removed, or never existed. */
     readonly stranded: boolean;

@@ -107,7 +107,7 @@ const BY_STATUS: Record<number, { code: AnswerCode; message?: string }> = {
   429: { code: 'RATE_LIMITED', message: 'more requests a minute than http.requestsPerMinute; send several at a time' },
 };
 
-/** What a server is made of. */
+/** The parts of a server. */
 export interface HttpOptions extends Credentials {
   /** Receives the records of the audit. @default the log alone has them */
   readonly trail?: Pick<AuditTrail, 'add'>;

@@ -130,7 +130,7 @@ class Heartbeats implements SiteReporter {
     return (await this.#drainOf(site)).draining;
   }
 
-  /** Whether a site drains, and by whose order. */
+  /** The drain of a site, and the name of its orderer. */
   async #drainOf({ site, draining }: SiteConfig): Promise<{ readonly draining: boolean; readonly by?: string }> {
     return (await this.#stored(site)) ?? { draining };
   }

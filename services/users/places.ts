@@ -23,13 +23,13 @@ export interface Person {
 export interface Place {
   /** Its name in exports and answers. */
   readonly name: string;
-  /** What it keeps about a person. @throws TagalongError of bus and store */
+  /** Everything that it keeps about a person. @throws TagalongError of bus and store */
   find(person: Person): Promise<readonly unknown[]>;
   /** Removes that, as far as it can. @returns the number of removed things. @throws TagalongError of bus and store */
   erase(person: Person): Promise<number>;
 }
 
-/** What the places are made of. */
+/** The dependencies of the places. */
 export interface PlacesOptions {
   readonly bus: Bus;
   readonly store: Store;

@@ -1,4 +1,4 @@
-/** What an erasure cannot remove at once, and when it expires. */
+/** Data that an erasure cannot remove at once, and their end. */
 import { DEAD_LETTERS_RETENTION_MS } from '#shared/bus/kafka/topics.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { serverUrl } from '#shared/config/server.ts';

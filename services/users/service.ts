@@ -14,11 +14,11 @@ export interface Export {
   readonly user: string;
   /** The names under which bus and store know the user. */
   readonly names: readonly string[];
-  /** What each place keeps. */
+  /** The data of each place. */
   readonly places: Readonly<Record<string, readonly unknown[]>>;
   /** The places that could not be read, with the code of the error: repeat the request. */
   readonly failed: readonly { readonly place: string; readonly why: ErrorCode }[];
-  /** What the export does not contain. */
+  /** The data that the export does not contain. */
   readonly notIncluded: readonly Remains[];
 }
 
@@ -38,7 +38,7 @@ export interface Erasure {
   readonly complete: boolean;
   /** How many things each place has removed. */
   readonly places: readonly PlaceOutcome[];
-  /** What is left elsewhere, and when it expires. */
+  /** The data that are left elsewhere, and when they expire. */
   readonly remains: readonly Remains[];
 }
 
@@ -120,7 +120,7 @@ export function createUserData(options: UserDataOptions): UserData {
     const person = personOf(id);
     const outcomes = new Map(places.map(({ name }): [string, Outcome] => [name, { removed: 0, done: false }]));
     let complete = false;
-    // What was under way during the first round is there in the second one.
+    // An event that was under way during the first round is there in the second one.
     for (let round = 0; round < ROUNDS && !complete; round++) {
       const removed = await eraseOnce(person, outcomes);
       complete = await verify(person, outcomes);

@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline/promises';
 import { TagalongError } from '#shared/errors.ts';
 
-/** Where the question is asked. */
+/** The terminal on which the question is asked. */
 export interface Terminal {
   readonly input: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   readonly output: NodeJS.WritableStream & { readonly isTTY?: boolean };

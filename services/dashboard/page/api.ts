@@ -14,7 +14,7 @@ export class Refused extends Error {
   }
 }
 
-/** Who has signed in. */
+/** The caller that has signed in. */
 export interface Caller {
   readonly name: string;
   readonly role: Role;
@@ -23,7 +23,7 @@ export interface Caller {
 let token: string | undefined;
 let caller: Caller | undefined;
 
-/** Who has signed in; undefined: nobody. */
+/** The caller that has signed in; undefined: nobody. */
 export const signedIn = (): Caller | undefined => caller;
 /** True if the viewer has signed in with a role that may give orders. */
 export const maySignedInOperate = (): boolean => mayUse(caller?.role, 'operate');

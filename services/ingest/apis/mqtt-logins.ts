@@ -32,7 +32,7 @@ interface KeyPair {
 /** So many networks have a quota of their own at least. */
 const MIN_NETWORKS = 10_000;
 
-/** What a server says of a connection that it asks about. Nobody has checked it yet. */
+/** A server's description of a connection that it asks about. Nobody has checked it yet. */
 interface Asked {
   readonly client_info?: { readonly host?: unknown };
   readonly user_nkey?: unknown;
@@ -40,7 +40,7 @@ interface Asked {
   readonly connect_opts?: { readonly user?: unknown; readonly pass?: unknown };
 }
 
-/** What the answers need. */
+/** The dependencies of the answers. */
 export interface LoginOptions {
   readonly link: Link;
   readonly tokens: Tokens;

@@ -97,7 +97,7 @@ export interface LastMove {
   /** The error code of a failed move; the canceller of a cancelled one; empty for a completed one. */
   readonly reason: string;
   readonly atMs: number;
-  /** Who ordered it, or the drain that caused it. */
+  /** The name of its orderer, or the drain that caused it. */
   readonly orderedBy?: string;
   readonly cancelledBy?: string;
 }

@@ -29,7 +29,7 @@ export interface MoveUnderWay {
   readonly from: string;
   readonly to: string;
   readonly source: DecisionSource;
-  /** Who ordered it, or the drain that caused it. */
+  /** The name of its orderer, or the drain that caused it. */
   readonly orderedBy?: string;
   /** Ids of the paths on which it was ordered. */
   readonly paths: readonly string[];
