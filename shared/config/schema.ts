@@ -323,7 +323,7 @@ const Webhook = Type.Object(
     token: Secret,
     /** Signs each request, as Standard Webhooks defines it: `whsec_` and 24 to 64 random bytes in base64. */
     signingKey: Type.Optional(
-      Type.String({ minLength: 38, maxLength: 94, pattern: '^whsec_[A-Za-z0-9+/]+={0,2}$', writeOnly: true }),
+      Type.String({ minLength: 38, maxLength: 94, pattern: '^whsec_[A-Za-z0-9+/]{30,88}={0,2}$', writeOnly: true }),
     ),
   },
   closed,
