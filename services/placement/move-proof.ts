@@ -10,13 +10,13 @@ import { type Event, TERMINAL_TYPES } from '#shared/events/index.ts';
 import type { Log } from '#shared/log.ts';
 import { repeatedFault } from '#shared/log-repeats.ts';
 import { type KeptMigration, MIGRATION_RECORD } from '#shared/migration/kept.ts';
+import { seqOfDecision } from '#shared/migration/migration.ts';
 import { endOf } from '#shared/migration/outcome.ts';
 import type { MigrationFact } from '#shared/policy/decide/migration-facts.ts';
 import type { Placement } from '#shared/policy/placement.ts';
-import { valueBesideOutbox } from '#shared/store/records.ts';
 import type { Store } from '#shared/store/store.ts';
-import { isUnreadable } from '#shared/store/update.ts';
 import { MIGRATION_PREFIX } from '../migrator/steps.ts';
+import { readWritten } from '../runtime/written-record.ts';
 
 const TYPES: ReadonlySet<string> = new Set(['migration.accepted.v1', 'migration.switched.v1', ...TERMINAL_TYPES]);
 /** The migrator writes the record of a decision within this time. A decision that it refuses for the VM's broken record has none. */
@@ -73,15 +73,8 @@ export class MoveProof {
   }
 
   async #read(vm: string): Promise<Kept | 'unreadable' | undefined> {
-    const stored = await this.#store.get<{ readonly outbox?: unknown } | undefined>(MIGRATION_PREFIX + vm);
-    if (stored === undefined) return undefined;
-    try {
-      const outbox = stored.value?.outbox;
-      return { ...valueBesideOutbox(MIGRATION_RECORD, stored.value), outbox: Array.isArray(outbox) ? outbox : [] };
-    } catch (error) {
-      if (!isUnreadable(error)) throw error;
-      return 'unreadable';
-    }
+    const written = await readWritten(this.#store, MIGRATION_PREFIX + vm, MIGRATION_RECORD);
+    return typeof written === 'object' ? { ...written.value, outbox: written.outbox } : written;
   }
 }
 
@@ -93,8 +86,8 @@ export class MoveProof {
 export function judgeMove(fact: MigrationFact, kept: Kept | 'unreadable' | undefined): string | undefined {
   if (kept === 'unreadable') return undefined;
   const { vm, migration } = fact.data;
-  const seq = Number(migration.slice(vm.length + 1));
-  if (kept === undefined || kept.migration.seq < seq) return UNRECORDED;
+  const seq = seqOfDecision(vm, migration);
+  if (kept === undefined || seq === undefined || kept.migration.seq < seq) return UNRECORDED;
   const { id, from, to, runsAt, switched } = kept.migration;
   if (id !== migration) {
     // It was refused because of the move in the record, or called off before it came.

@@ -7,10 +7,9 @@ import type { Data } from '#shared/events/index.ts';
 import { seqOfCancelled } from '#shared/migration/migration.ts';
 import { CLOCKS_DIFFER_MS } from '#shared/migration/ordered-moves.ts';
 import { type KeptVm, VM_RECORD } from '#shared/policy/state/kept-vm.ts';
-import { valueBesideOutbox } from '#shared/store/records.ts';
 import type { Store } from '#shared/store/store.ts';
-import { isUnreadable } from '#shared/store/update.ts';
 import { keyOf, VM_PREFIX } from '../placement/keys.ts';
+import { readWritten } from './written-record.ts';
 
 type Decided = Data<'placement.decided.v1'>;
 
@@ -32,15 +31,8 @@ export async function readOrder(
   vm: string,
   partitions: number,
 ): Promise<KeptOrder | 'unreadable' | undefined> {
-  const stored = await store.get<{ readonly outbox?: unknown } | undefined>(VM_PREFIX + keyOf(vm, partitions));
-  if (stored === undefined) return undefined;
-  try {
-    const outbox = stored.value?.outbox;
-    return { vm: valueBesideOutbox(VM_RECORD, stored.value), outbox: Array.isArray(outbox) ? outbox : [] };
-  } catch (error) {
-    if (!isUnreadable(error)) throw error;
-    return 'unreadable';
-  }
+  const written = await readWritten(store, VM_PREFIX + keyOf(vm, partitions), VM_RECORD);
+  return typeof written === 'object' ? { vm: written.value, outbox: written.outbox } : written;
 }
 
 /** Placement made the decision, or may have made it, and no longer wants the move. */
