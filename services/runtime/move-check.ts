@@ -6,6 +6,7 @@ import { type Data, type Event, MIGRATION_TYPES } from '#shared/events/index.ts'
 import type { Log } from '#shared/log.ts';
 import { repeatedFault } from '#shared/log-repeats.ts';
 import { MIGRATION_RECORD } from '#shared/migration/kept.ts';
+import { seqOfDecision } from '#shared/migration/migration.ts';
 import { type MigrationFact, type OrderedMove, OrderedMoves } from '#shared/migration/ordered-moves.ts';
 import { RecentMap } from '#shared/recent.ts';
 import { valueBesideOutbox } from '#shared/store/records.ts';
@@ -160,9 +161,8 @@ class RecordedMoveCheck implements MoveCheck {
       this.#moves.add(id, { vm, from, to, atMs: acceptedAtMs, prediction: claim?.prediction });
       return this.#judge(fact) ?? false;
     }
-    const number = Number(migration.slice(vm.length + 1));
-    const isNumber = Number.isInteger(number) && number >= 1 && number <= seq;
-    if (migration !== `${vm}:${number}` || !isNumber) return undefined;
+    const number = seqOfDecision(vm, migration);
+    if (number === undefined || number > seq) return undefined;
     if (claim !== undefined) {
       this.#moves.add(migration, claim);
       return this.#judge(fact) ?? false;

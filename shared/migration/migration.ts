@@ -30,10 +30,15 @@ export function newMigration(decided: Data<'placement.decided.v1'>, paths: reado
   };
 }
 
+/** The number of a decision on a VM, from 1 on; undefined: `decision` is not the id of one. */
+export function seqOfDecision(vm: string, decision: string): number | undefined {
+  const seq = Number(decision.slice(vm.length + 1));
+  return decision === `${vm}:${seq}` && Number.isSafeInteger(seq) && seq >= 1 ? seq : undefined;
+}
+
 /** The number of the decision that `cancels` names; undefined if it is not a decision on this VM. */
 export function seqOfCancelled({ vm, cancels }: Data<'placement.decided.v1'>): number | undefined {
-  const seq = cancels?.startsWith(`${vm}:`) ? Number(cancels.slice(vm.length + 1)) : Number.NaN;
-  return Number.isSafeInteger(seq) ? seq : undefined;
+  return cancels === undefined ? undefined : seqOfDecision(vm, cancels);
 }
 
 /** Longest text in characters. */

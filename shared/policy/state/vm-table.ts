@@ -1,8 +1,10 @@
 /** The declared VMs and their sessions. Late and repeated facts change nothing. */
+
 import { TagalongError } from '../../errors.ts';
 import { MAX_DETACHED_KEPT, MAX_USERS_PER_VM } from '../../events/bounds.ts';
 import type { Data, FactOf } from '../../events/index.ts';
 import { counted } from '../../format.ts';
+import { seqOfDecision } from '../../migration/migration.ts';
 import { newDwellTimes } from './dwell-times.ts';
 import type { SiteTable } from './sites.ts';
 import type { Session, Vm } from './state.ts';
@@ -55,8 +57,8 @@ export class VmTable {
   /** True if the id is that of a decision on this VM, even if the VM is retired. */
   hasDecided(id: string, decision: string): boolean {
     const seq = this.vms.get(id)?.context.seq ?? this.#departed.get(id)?.seq ?? 0;
-    const number = Number(decision.slice(decision.lastIndexOf(':') + 1));
-    return decision === `${id}:${number}` && Number.isInteger(number) && number >= 1 && number <= seq;
+    const number = seqOfDecision(id, decision);
+    return number !== undefined && number <= seq;
   }
 
   /** The VM of that name. @throws TagalongError VM_UNKNOWN */
