@@ -47,6 +47,16 @@ const LONGEST_HOLD_MS = 3_600_000;
 /** A link that another move leaves at least this share of the rate that a path could have is not busy. */
 const ROOM = 0.5;
 
+/** A move that holds a link. */
+interface LinkUser {
+  /** The rate of its path over this link. */
+  readonly rateBps: number;
+  /** All its paths. */
+  readonly paths: Pair['paths'];
+  /** When it has sent its last byte, in ms since the epoch; Infinity: it is late. */
+  readonly endMs: number;
+}
+
 /** Owned by one `Placement`. Its size is bounded by the moves under way and the VMs that wait. */
 export class Traffic {
   /** The VMs that wait for their turn. The owner deletes those that wait no more. */
@@ -179,14 +189,25 @@ export class Traffic {
 
   /** The rate that the moves on one link of a site leave. */
   #spareBps({ uplinks }: Site, moves: ReadonlySet<Tracked>, provider: string, nowMs: number): number {
-    let spareBps = uplinks.find((uplink) => uplink.provider === provider)?.rateBps ?? 0;
-    for (const tracked of moves) {
-      const paths = this.#forecasts.pairOf(tracked)?.paths ?? [];
-      const path = paths.find((path) => path.provider === provider);
-      if (path === undefined || tracked.stoppedAtMs !== Number.POSITIVE_INFINITY) continue;
-      if (holdsLinks(this.#forecasts.of(tracked)!, nowMs)) spareBps -= path.rateBps * this.#reach(paths);
-    }
+    let spareBps = rateOf(uplinks, provider);
+    for (const { rateBps, paths } of this.#usersOf(moves, provider, nowMs)) spareBps -= rateBps * this.#reach(paths);
     return spareBps;
+  }
+
+  /** The moves that hold a link, with the rate that its path has. */
+  #usersOf(moves: ReadonlySet<Tracked>, provider: string, nowMs: number): LinkUser[] {
+    const users: LinkUser[] = [];
+    for (const tracked of moves) {
+      const paths = this.#forecasts.pairOf(tracked)?.paths;
+      const path = paths?.find((path) => path.provider === provider);
+      if (path === undefined || tracked.stoppedAtMs !== Number.POSITIVE_INFINITY) continue;
+      const forecast = this.#forecasts.of(tracked)!;
+      if (!holdsLinks(forecast, nowMs)) continue;
+      const { copyEndMs } = forecast;
+      const endMs = nowMs > copyEndMs + LATE_MS ? Number.POSITIVE_INFINITY : copyEndMs;
+      users.push({ rateBps: path.rateBps, paths: paths!, endMs });
+    }
+    return users;
   }
 
   /** The share of their rates that a move over these paths reaches, from 0 to 1: a host has a highest rate. */
@@ -300,18 +321,9 @@ export class Traffic {
     moves: ReadonlySet<Tracked>,
     { provider, rateBps, nowMs }: { readonly provider: string; readonly rateBps: number; readonly nowMs: number },
   ): number {
-    let freeBps = uplinks.find((uplink) => uplink.provider === provider)?.rateBps ?? 0;
-    const users: { readonly endMs: number; readonly rateBps: number }[] = [];
-    for (const tracked of moves) {
-      const path = this.#forecasts.pairOf(tracked)?.paths.find((path) => path.provider === provider);
-      if (path === undefined || tracked.stoppedAtMs !== Number.POSITIVE_INFINITY) continue;
-      const forecast = this.#forecasts.of(tracked)!;
-      if (!holdsLinks(forecast, nowMs)) continue;
-      const { copyEndMs } = forecast;
-      freeBps -= path.rateBps;
-      const endMs = nowMs > copyEndMs + LATE_MS ? Number.POSITIVE_INFINITY : copyEndMs;
-      users.push({ endMs, rateBps: path.rateBps });
-    }
+    const users = this.#usersOf(moves, provider, nowMs);
+    let freeBps = rateOf(uplinks, provider);
+    for (const user of users) freeBps -= user.rateBps;
     if (freeBps >= rateBps) return Number.NEGATIVE_INFINITY;
     users.sort((a, b) => a.endMs - b.endMs);
     for (const user of users) {
@@ -320,6 +332,11 @@ export class Traffic {
     }
     return Number.NEGATIVE_INFINITY;
   }
+}
+
+/** The rate of a site's uplink to a provider; 0: it has none. */
+function rateOf(uplinks: Site['uplinks'], provider: string): number {
+  return uplinks.find((uplink) => uplink.provider === provider)?.rateBps ?? 0;
 }
 
 /** True if other moves wait for this one, or pay for its delay. */
